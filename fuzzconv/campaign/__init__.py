@@ -1,0 +1,1 @@
+"""The campaign: time budget, worker processes, the Hypothesis loop and progress."""

@@ -1,0 +1,1 @@
+"""One module per command; ``python -m fuzzconv`` without a command is ``fuzz``."""

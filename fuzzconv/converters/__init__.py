@@ -1,0 +1,1 @@
+"""From an ONNX model to ncnn files: one module per converter behind the ``Converter`` protocol."""

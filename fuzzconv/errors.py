@@ -1,0 +1,22 @@
+"""The exception tree. What the tools under test do wrong is a value (a verdict), never an exception.
+
+FuzzconvError            base; the CLI prints its one-line message and exits with ``exit_code``
+├── UsageError           wrong option, unreadable model or inputs (exit 2)
+└── MissingToolError     a required tool or route is not there (exit 3)
+"""
+
+
+class FuzzconvError(Exception):
+    """Base of all errors meant for the user; ``str(error)`` is one line that says what to do next."""
+
+    exit_code = 2
+
+
+class UsageError(FuzzconvError):
+    """The user's input can't be used: a bad option value, a corrupt model, a wrong input shape."""
+
+
+class MissingToolError(FuzzconvError):
+    """A required tool (ncnn, one converter, a route named by ``--require``) is missing."""
+
+    exit_code = 3

@@ -1,0 +1,1 @@
+"""What a model should compute, and how far a correct implementation may be from it."""

@@ -1,0 +1,1 @@
+"""Running converted models: isolated ncnn worker processes and their protocol."""

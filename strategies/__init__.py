@@ -1,0 +1,1 @@
+"""Hypothesis strategies that generate small, valid, odd ONNX cases."""

@@ -1,0 +1,1 @@
+"""Operator specs, one module per family."""
