@@ -1,0 +1,251 @@
+"""Find every tool of the road, without importing any of them.
+
+Order of lookup, first hit wins: an explicit path, an environment variable, the Python package's own files,
+PATH, our cache. A place the user named but that doesn't work is not passed over in silence: it makes the tool
+missing, with the reason.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+from fuzzconv.errors import UsageError
+from fuzzconv.toolchain.cache import cache_directory
+from fuzzconv.toolchain.toolchain import UNKNOWN_VERSION, Tool, Toolchain, VulkanDevice
+
+PNNX_REMEDY = "python -m pip install --no-deps pnnx"
+ONNX2NCNN_REMEDY = "python -m fuzzconv.toolchain.build_onnx2ncnn"
+VULKAN_REMEDY = "apt-get install -y mesa-vulkan-drivers"
+
+_START_SECONDS = 30
+_PROBE_SECONDS = 120
+
+
+def find_toolchain(
+    *, pnnx: Path | None = None, onnx2ncnn: Path | None = None, ncnn: Path | None = None
+) -> Toolchain:
+    """Find every tool; takes about a second, most of it for the Vulkan device.
+
+    Args:
+        pnnx, onnx2ncnn: executables to use instead of those that would be found.
+        ncnn: a directory that holds the ``ncnn`` package (``pip install --no-deps --target DIR ncnn``).
+
+    Raises:
+        UsageError: an explicitly given path is no such tool.
+    """
+    ncnn_tool, vulkan = _ask_ncnn(find_ncnn(ncnn))
+    return Toolchain(
+        pnnx=find_pnnx(pnnx),
+        onnx2ncnn=find_onnx2ncnn(onnx2ncnn),
+        ncnn=ncnn_tool,
+        vulkan=vulkan,
+        onnxruntime=find_package("onnxruntime"),
+        onnx=find_package("onnx"),
+        numpy=find_package("numpy"),
+        hypothesis=find_package("hypothesis"),
+    )
+
+
+def find_pnnx(explicit: Path | None = None) -> Tool:
+    """The pnnx binary: ``explicit``, ``$PNNX``, the ``pnnx`` distribution's own file, PATH.
+
+    A ``pnnx`` on PATH counts only if it is native: pip puts a Python script of that name there, which
+    imports torch.
+
+    Raises:
+        UsageError: ``explicit`` can't be run.
+    """
+    if named := _named_by_user("pnnx", explicit, "PNNX", PNNX_REMEDY):
+        return named
+    try:
+        files = metadata.distribution("pnnx").files or []
+    except metadata.PackageNotFoundError:
+        files = []
+    for file in files:
+        path = Path(str(file.locate())).resolve()
+        if file.name in ("pnnx", "pnnx.exe") and _is_elf(path):
+            return _started(Tool("pnnx", path, _version_beside(path, "pnnx"), "Python package"), PNNX_REMEDY)
+    on_path = shutil.which("pnnx")
+    if on_path and _is_elf(Path(on_path)):
+        path = Path(on_path).resolve()
+        return _started(Tool("pnnx", path, _version_beside(path, "pnnx"), "PATH"), PNNX_REMEDY)
+    return Tool("pnnx", missing="not installed here and no native binary on PATH", remedy=PNNX_REMEDY)
+
+
+def find_onnx2ncnn(explicit: Path | None = None) -> Tool:
+    """The onnx2ncnn binary: ``explicit``, ``$ONNX2NCNN``, PATH, our cache.
+
+    Raises:
+        UsageError: ``explicit`` can't be run.
+    """
+    if named := _named_by_user("onnx2ncnn", explicit, "ONNX2NCNN", ONNX2NCNN_REMEDY):
+        return named
+    if on_path := shutil.which("onnx2ncnn"):
+        tool = Tool("onnx2ncnn", Path(on_path).resolve(), UNKNOWN_VERSION, "PATH")
+        return _started(tool, ONNX2NCNN_REMEDY)
+    cached = cached_onnx2ncnn()
+    if cached.is_file():
+        return _started(Tool("onnx2ncnn", cached, _built_version(cached), "cache"), ONNX2NCNN_REMEDY)
+    return Tool("onnx2ncnn", missing="not on PATH and not built yet", remedy=ONNX2NCNN_REMEDY)
+
+
+def cached_onnx2ncnn() -> Path:
+    """Where ``build_onnx2ncnn`` puts its binary; a ``.json`` beside it says what it was built from."""
+    return cache_directory() / "bin" / "onnx2ncnn"
+
+
+def find_ncnn(explicit: Path | None = None) -> Tool:
+    """The ncnn Python package, from the directory ``explicit`` or where Python would import it from.
+
+    Raises:
+        UsageError: ``explicit`` holds no ncnn package.
+    """
+    if explicit is None:
+        return find_package("ncnn")
+    directory = explicit.expanduser().absolute()
+    if not (directory / "ncnn").is_dir():
+        raise UsageError(
+            f"--ncnn {explicit}: no ncnn package in there; "
+            f"get one with: python -m pip install --no-deps --target {explicit} ncnn"
+        )
+    return Tool("ncnn", directory, _version_in(directory, "ncnn"), "--ncnn")
+
+
+def find_package(name: str) -> Tool:
+    """A Python distribution as its metadata describes it; it is not imported."""
+    try:
+        distribution = metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        return Tool(name, missing="not installed", remedy=f"python -m pip install {name}")
+    directory = Path(str(distribution.locate_file(""))).resolve()
+    return Tool(name, directory, distribution.version, "Python package")
+
+
+def _ask_ncnn(ncnn: Tool) -> tuple[Tool, VulkanDevice]:
+    if not ncnn or ncnn.path is None:
+        return ncnn, VulkanDevice(missing="can't be asked for without ncnn", remedy=ncnn.remedy)
+    answer = _probe(ncnn.path)
+    if error := answer.get("import_error"):
+        broken = Tool("ncnn", missing=f"can't be imported: {error}", remedy="python -m pip install ncnn")
+        return broken, VulkanDevice(missing="can't be asked for without ncnn", remedy=broken.remedy)
+    if error := answer.get("error"):
+        return ncnn, VulkanDevice(missing=str(error), remedy=VULKAN_REMEDY)
+    if not answer.get("devices"):
+        missing = "ncnn finds no Vulkan device (no driver?)"
+        return ncnn, VulkanDevice(missing=missing, remedy=VULKAN_REMEDY)
+    known = {key: str(answer[key]) for key in ("device", "driver", "api_version")}
+    return ncnn, VulkanDevice(**known)
+
+
+@functools.cache
+def _probe(ncnn_directory: Path) -> dict[str, str | int]:
+    """What the Vulkan probe prints with the ncnn of a directory; ``{"error": …}`` when it dies."""
+    paths = [str(ncnn_directory), os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    command = [sys.executable, "-m", "fuzzconv.toolchain.vulkan_probe"]
+    try:
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=_PROBE_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return {"error": f"asking ncnn for Vulkan devices took more than {_PROBE_SECONDS} s"}
+    for line in done.stdout.splitlines():
+        if line.startswith("{"):
+            answer: dict[str, str | int] = json.loads(line)
+            return answer
+    return {"error": f"asking ncnn for Vulkan devices {_how_it_ended(done)}"}
+
+
+def _named_by_user(name: str, explicit: Path | None, variable: str, remedy: str) -> Tool | None:
+    """The tool at a path the user named, or None when no path was named."""
+    if explicit is not None:
+        tool = _at(name, explicit, f"--{name}", remedy)
+        if not tool:
+            raise UsageError(f"--{name} {explicit}: {tool.missing}; get it with: {remedy}")
+        return tool
+    if value := os.environ.get(variable):
+        tool = _at(name, Path(value), f"${variable}", remedy)
+        return tool if tool else Tool(name, missing=f"${variable}={value}: {tool.missing}", remedy=remedy)
+    return None
+
+
+def _at(name: str, given: Path, origin: str, remedy: str) -> Tool:
+    path = given.expanduser().resolve()
+    if not path.is_file():
+        return Tool(name, missing="no such file", remedy=remedy)
+    if name == "pnnx" and _is_pip_script(path):
+        missing = "this is pip's Python script, which needs torch; name the binary in site-packages/pnnx"
+        return Tool(name, missing=missing, remedy=remedy)
+    return _started(Tool(name, path, _version_beside(path, name), origin), remedy)
+
+
+def _started(tool: Tool, remedy: str) -> Tool:
+    """``tool`` if its executable starts, else a missing one: what can't start must not look like a bug."""
+    try:
+        done = subprocess.run(
+            [str(tool.path)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_START_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        missing = f"{tool.path} doesn't end when run without arguments"
+    except OSError as error:
+        missing = f"{tool.path} can't be run: {error.strerror}"
+    else:
+        if done.returncode >= 0 and done.returncode not in (126, 127):
+            return tool
+        missing = f"{tool.path} {_how_it_ended(done)}"
+    return Tool(tool.name, missing=missing, remedy=remedy)
+
+
+def _how_it_ended(done: subprocess.CompletedProcess[str]) -> str:
+    last_line = (done.stderr.strip().splitlines() or [""])[-1]
+    if done.returncode < 0:
+        how = f"died of {signal.Signals(-done.returncode).name}"
+    else:
+        how = f"ended with status {done.returncode}"
+    return f"{how} ({last_line})" if last_line else how
+
+
+def _is_elf(path: Path) -> bool:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(4) == b"\x7fELF"
+    except OSError:
+        return False
+
+
+def _is_pip_script(path: Path) -> bool:
+    with path.open("rb") as stream:
+        head = stream.read(4096)
+    return head.startswith(b"#!") and b"from pnnx import" in head
+
+
+def _version_beside(path: Path, distribution: str) -> str:
+    """The version of the distribution whose package directory holds ``path``, also for ``pip --target``."""
+    return _version_in(path.parent.parent, distribution)
+
+
+def _version_in(directory: Path, distribution: str) -> str:
+    found = metadata.distributions(name=distribution, path=[str(directory)])
+    return next((d.version for d in found), UNKNOWN_VERSION)
+
+
+def _built_version(binary: Path) -> str:
+    try:
+        made_from = json.loads(binary.with_suffix(".json").read_text())
+        return str(made_from["version"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return UNKNOWN_VERSION
