@@ -8,6 +8,7 @@ and all.
 from __future__ import annotations
 
 import hashlib
+import json
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from onnx.external_data_helper import convert_model_to_external_data
 
@@ -23,6 +25,7 @@ Array = NDArray[np.generic]
 
 MODEL_FILE = "model.onnx"
 INPUTS_FILE = "inputs.npz"
+OPTIONS_FILE = "case.json"
 EXTERNAL_DATA_FILE = "weights.data"
 
 
@@ -87,6 +90,38 @@ class Case:
         path = directory / INPUTS_FILE
         write_arrays(path, self.inputs)
         return path
+
+    def save(self, directory: Path) -> None:
+        """Keep the whole case in ``directory`` (created), so that ``load`` gives an equal one back."""
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / MODEL_FILE).write_bytes(self.model.SerializeToString(deterministic=True))
+        self.write_inputs(directory)
+        options = {
+            "external_data": self.external_data,
+            "declare_inputshape": self.declare_inputshape,
+            "features": sorted(self.features),
+        }
+        (directory / OPTIONS_FILE).write_text(json.dumps(options, indent=1))
+
+    @classmethod
+    def load(cls, directory: Path) -> Case:
+        """Read a case that ``save`` wrote.
+
+        Raises:
+            OSError, ValueError: a file is missing or damaged.
+        """
+        try:
+            model = onnx.ModelProto.FromString((directory / MODEL_FILE).read_bytes())
+        except DecodeError as error:
+            raise ValueError(f"{directory / MODEL_FILE} is not an ONNX model: {error}") from error
+        options = json.loads((directory / OPTIONS_FILE).read_text())
+        return cls(
+            model,
+            read_arrays(directory / INPUTS_FILE),
+            options["external_data"],
+            options["declare_inputshape"],
+            frozenset(options["features"]),
+        )
 
 
 def write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:

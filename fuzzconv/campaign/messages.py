@@ -1,0 +1,136 @@
+"""What coordinator and workers say to each other: tasks one way, events the other; all of it picklable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from fuzzconv.findings.finding import Signature
+
+
+@dataclass(frozen=True)
+class SearchTask:
+    """Run one Hypothesis round.
+
+    Attributes:
+        number: the round's number within the run; file names derive from it.
+        seed: the round's seed; None replays the Hypothesis example database and searches unseeded.
+        until: moment (``time.monotonic``) at which the round must stop.
+        known: signatures that are no news, frozen for the round.
+    """
+
+    number: int
+    seed: int | None
+    until: float
+    known: frozenset[Signature]
+
+
+@dataclass(frozen=True)
+class ReduceTask:
+    """Reduce a candidate, confirm it in a fresh process and write its reproducer.
+
+    Attributes:
+        signature: the candidate's signature before reduction.
+        folder: absolute path of the candidate's folder.
+        route: id of the route whose verdict stands for it.
+        until: moment at which the result must be written, reduced or not.
+        known: as in ``SearchTask``.
+    """
+
+    signature: Signature
+    folder: str
+    route: str
+    until: float
+    known: frozenset[Signature]
+
+
+Task = SearchTask | ReduceTask
+
+
+@dataclass(frozen=True)
+class WorkerReady:
+    """The worker has its tools open and waits for tasks."""
+
+
+@dataclass(frozen=True)
+class CaseJudged:
+    """One case (or a later part of its routes) was judged.
+
+    Attributes:
+        key: the case's key; empty when these are further routes of a case already told.
+        verdicts: route id → kind.
+        cells: support-matrix cells (operator, opset, dtype, rank, route, kind) that this case counts for.
+        features: the case's feature tags.
+        operators: distinct operators of the case.
+        compared: whether a PNNX route reached a comparison.
+        known: signatures among ``SearchTask.known`` that this case showed.
+    """
+
+    key: str
+    verdicts: Mapping[str, str]
+    cells: tuple[tuple[str, int, str, int, str, str], ...] = ()
+    features: tuple[str, ...] = ()
+    operators: tuple[str, ...] = ()
+    compared: bool = False
+    known: tuple[Signature, ...] = ()
+
+
+@dataclass(frozen=True)
+class VulkanLeftOut:
+    """A case that passed on the CPU did not go through Vulkan, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class CandidateFound:
+    """A failing case with a signature that is not known; its folder is already on disk."""
+
+    signature: Signature
+    folder: str
+    route: str
+    title: str
+
+
+@dataclass(frozen=True)
+class RoundEnded:
+    """A search round is over.
+
+    Attributes:
+        number: the round.
+        seconds: its wall time; ``shrink_seconds`` of them were shrinking and localising.
+        cases: cases judged; ``executions``: every tool run, shrinking included.
+    """
+
+    number: int
+    seconds: float
+    shrink_seconds: float
+    cases: int
+    executions: int
+
+
+@dataclass(frozen=True)
+class ReductionEnded:
+    """A candidate was dealt with.
+
+    Attributes:
+        candidate: its signature before reduction.
+        status: ``reduced``, ``duplicate``, ``known`` or ``unreproducible``.
+        signature: its final signature.
+        summary: the finding's entry for ``run.json`` (empty unless ``reduced`` or ``known``).
+        seconds, nodes_before, nodes_after, judged: what the reduction took and gave.
+        executions: every tool run.
+    """
+
+    candidate: Signature
+    status: str
+    signature: Signature
+    summary: Mapping[str, object] = field(default_factory=dict)
+    seconds: float = 0.0
+    nodes_before: int = 0
+    nodes_after: int = 0
+    judged: int = 0
+    executions: int = 0
+
+
+Event = WorkerReady | CaseJudged | VulkanLeftOut | CandidateFound | RoundEnded | ReductionEnded

@@ -1,0 +1,203 @@
+"""The road itself: a case in, a judgement out.
+
+``Pipeline.judge`` converts, proves the weights, runs and compares on each route; ``extend`` adds routes to a
+judgement that exists (Vulkan after CPU) without converting again. Both follow the same steps, and each
+step's judge may end the road with a verdict.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from fuzzconv.case import Array, Case
+from fuzzconv.converters.conversion import Binding, Conversion, Converter, Feeding
+from fuzzconv.judgement import Judgement
+from fuzzconv.oracles.process import judge_conversion, judge_run, judge_trace, warning_of
+from fuzzconv.oracles.values import judge_outputs
+from fuzzconv.oracles.weights import judge_weights
+from fuzzconv.reference.compute import compute_reference
+from fuzzconv.reference.reference import Precision, Reference
+from fuzzconv.route import Route
+from fuzzconv.runtime.execution import Feed, Fetch, RunRequest, RunResult, Runtime, WeightTrace
+from fuzzconv.runtime.options import options_for
+from fuzzconv.verdict import Kind, Verdict
+
+
+def precision_of(route: Route) -> Precision:
+    """The number format a route computes in: what decides which error bound holds."""
+    if route.options.startswith("bf16"):
+        return Precision.BF16
+    if route.options.startswith("fp16"):
+        return Precision.FP16
+    if route.setting == "fp16=1":
+        return Precision.FP16_WEIGHTS
+    return Precision.FP32
+
+
+def conversion_id(route: Route) -> str:
+    """``CONVERTER[:SETTING]``: what routes that share one conversion have in common."""
+    return f"{route.converter}:{route.setting}" if route.setting else route.converter
+
+
+class Pipeline:
+    """The real judge: converters and runtimes, each isolated in child processes.
+
+    Args:
+        converters: ``CONVERTER[:SETTING]`` → converter.
+        runtimes: device → runtime; ``cpu`` also traces weights.
+        scratch: a directory (tmpfs where there is one) for the converters' files.
+    """
+
+    def __init__(
+        self, converters: Mapping[str, Converter], runtimes: Mapping[str, Runtime], scratch: Path
+    ) -> None:
+        self._converters = converters
+        self._runtimes = runtimes
+        self._scratch = scratch
+        self.executions = 0
+
+    def judge(self, case: Case, routes: Sequence[Route]) -> Judgement:
+        """Take ``case`` down the whole road on ``routes``."""
+        reference = compute_reference(case, {precision_of(route) for route in routes})
+        return self.extend(Judgement(case, reference, ()), routes)
+
+    def extend(self, judgement: Judgement, routes: Sequence[Route]) -> Judgement:
+        """Judge the same case on further routes, using the conversions it already has."""
+        case = judgement.case
+        missing = {precision_of(r) for r in routes} - set(judgement.reference.bounds)
+        reference = judgement.reference
+        if missing - set(reference.precision_skips) and not reference.skip:
+            reference = compute_reference(case, {precision_of(r) for r in routes} | set(reference.bounds))
+        road = _Road(self, case, reference, judgement)
+        verdicts = tuple(road.judge_route(route) for route in routes)
+        return replace(
+            judgement,
+            reference=reference,
+            verdicts=judgement.verdicts + verdicts,
+            conversions=road.conversions,
+            traces=road.traces,
+            results=road.results,
+            actual=road.actual,
+        )
+
+    def convert(self, case: Case, identity: str) -> Conversion:
+        """Convert ``case`` with one converter in a fresh scratch directory."""
+        self.executions += 1
+        directory = Path(tempfile.mkdtemp(prefix="convert-", dir=self._scratch))
+        try:
+            return self._converters[identity].convert(case, directory)
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
+
+    def trace(self, conversion: Conversion) -> WeightTrace:
+        """Ask ncnn on the CPU which bytes of the ``.bin`` it reads."""
+        self.executions += 1
+        return self._runtimes["cpu"].trace(conversion.param or "", conversion.weights or b"")
+
+    def run(self, request: RunRequest, device: str) -> RunResult:
+        """Run one network once."""
+        self.executions += 1
+        return self._runtimes[device].run(request)
+
+    def close(self) -> None:
+        """Stop all child processes."""
+        for converter in self._converters.values():
+            converter.close()
+        for runtime in self._runtimes.values():
+            runtime.close()
+
+
+class _Road:
+    """One case on its way: what its routes share (conversions, traces) and what they yield."""
+
+    def __init__(self, pipeline: Pipeline, case: Case, reference: Reference, before: Judgement) -> None:
+        self._pipeline = pipeline
+        self._case = case
+        self._reference = reference
+        self.conversions = dict(before.conversions)
+        self.traces = dict(before.traces)
+        self.results = dict(before.results)
+        self.actual = dict(before.actual)
+
+    def judge_route(self, route: Route) -> Verdict:
+        """Every step of one route, ended by the first judge that has something to say."""
+        conversion = self._conversion(route)
+        verdict = judge_conversion(route, conversion)
+        if verdict:
+            return verdict
+        trace = self._trace(route, conversion)
+        verdict = judge_trace(route, conversion, trace)
+        if verdict:
+            return verdict
+        fault = judge_weights(self._case, conversion, trace)
+        if fault:
+            warned = warning_of(conversion)
+            return Verdict(route, fault.kind, fault.detail, warned, "weights", fault.evidence)
+        return min(
+            (self._judge_feeding(route, conversion, feeding) for feeding in self._useful(conversion)),
+            key=lambda v: v.kind.rank,
+        )
+
+    def _useful(self, conversion: Conversion) -> Sequence[Feeding]:
+        """All feedings when the answer can be judged; the first one, for crashes, when it can't."""
+        return conversion.feedings[:1] if self._reference.skip else conversion.feedings
+
+    def _judge_feeding(self, route: Route, conversion: Conversion, feeding: Feeding) -> Verdict:
+        request = RunRequest(
+            conversion.param or "",
+            conversion.weights or b"",
+            tuple(
+                Feed(b.blob, _feedable(self._case.inputs[b.tensor], b), b.batch_axis) for b in feeding.inputs
+            ),
+            tuple(Fetch(b.blob, b.batch_axis) for b in feeding.outputs),
+            options_for(route.options, route.device),
+        )
+        result = self._pipeline.run(request, route.device)
+        verdict = judge_run(route, conversion, result)
+        if verdict:
+            self.results.setdefault(str(route), result)
+            return verdict
+        actual = {b.tensor: result.outputs.get(b.blob) for b in feeding.outputs}
+        verdict = self._compare(route, conversion, actual)
+        if verdict.kind is Kind.OK or str(route) not in self.actual:
+            self.results[str(route)] = result
+            self.actual[str(route)] = actual
+        return verdict
+
+    def _compare(self, route: Route, conversion: Conversion, actual: Mapping[str, Array | None]) -> Verdict:
+        precision = precision_of(route)
+        skip = self._reference.skip or self._reference.precision_skips.get(precision, "")
+        if skip:
+            return Verdict(route, Kind.SKIPPED, skip)
+        comparison = judge_outputs(self._reference, precision, actual)
+        if comparison:
+            return Verdict(route, Kind.OK, evidence=comparison.evidence)
+        if conversion.unsupported:
+            detail = f"{conversion.converter} says it does not support {', '.join(conversion.unsupported)}"
+            return Verdict(route, Kind.UNSUPPORTED, detail, detail)
+        warned = warning_of(conversion)
+        return Verdict(route, comparison.kind, comparison.description, warned, "compare", comparison.evidence)
+
+    def _conversion(self, route: Route) -> Conversion:
+        identity = conversion_id(route)
+        if identity not in self.conversions:
+            self.conversions[identity] = self._pipeline.convert(self._case, identity)
+        return self.conversions[identity]
+
+    def _trace(self, route: Route, conversion: Conversion) -> WeightTrace:
+        identity = conversion_id(route)
+        if identity not in self.traces:
+            self.traces[identity] = self._pipeline.trace(conversion)
+        return self.traces[identity]
+
+
+def _feedable(array: Array, binding: Binding) -> Array:
+    """The array in the dtype and form the blob wants; ncnn knows float32 and int32 only."""
+    fed = np.ascontiguousarray(array.astype(binding.dtype))
+    return fed[0] if binding.drop_batch else fed
