@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -55,61 +55,42 @@ def as_text(diagnosis: Diagnosis) -> str:
     toolchain = diagnosis.toolchain
     rows = [("tool", "version", "from", "path")]
     rows += [
-        (t.name, t.version, t.origin, str(t.path)) if t else (t.name, "-", "-", t.missing)
+        (t.name, t.version, t.origin, str(t.path)) if t.found else (t.name, "-", "-", t.missing)
         for t in toolchain.tools
     ]
     vulkan = toolchain.vulkan
-    fork_server = diagnosis.fork_server
+    device = f"{vulkan.device} (Vulkan {vulkan.api_version})" if vulkan.found else vulkan.missing
+    fork_server = f"not available: {diagnosis.fork_server}" if diagnosis.fork_server else "available"
     lines = [
         *_aligned(rows),
         "",
-        f"Vulkan device  {vulkan.device} (Vulkan {vulkan.api_version})" if vulkan else "Vulkan device  none",
-        f"Vulkan driver  {vulkan.driver or 'unknown'}" if vulkan else f"Vulkan driver  {vulkan.missing}",
-        f"fork server    not available: {fork_server}" if fork_server else "fork server    available",
+        f"Vulkan device  {device}",
+        f"Vulkan driver  {vulkan.driver or 'unknown'}",
+        f"fork server    {fork_server}",
         "",
     ]
     lines += _aligned(
         [(str(route), f"skipped: {why}" if why else "will run") for route, why in diagnosis.routes.items()]
     )
-    if remedies := _remedies(toolchain):
+    if toolchain.missing:
         lines += ["", "to get what is missing:"]
-        lines += _aligned([(f"  {name}", command) for name, command in remedies.items()])
+        lines += _aligned([(f"  {tool.name}", tool.remedy) for tool in toolchain.missing])
     return "\n".join(lines)
 
 
 def as_json(diagnosis: Diagnosis) -> dict[str, object]:
     """The diagnosis for machines."""
-    toolchain = diagnosis.toolchain
-    vulkan = toolchain.vulkan
     return {
         "tools": {
-            tool.name: {
-                "path": str(tool.path) if tool.path else None,
-                "version": tool.version,
-                "origin": tool.origin,
-                "missing": tool.missing,
-                "remedy": tool.remedy,
-            }
-            for tool in toolchain.tools
+            tool.name: asdict(tool) | {"path": str(tool.path) if tool.path else None}
+            for tool in diagnosis.toolchain.tools
         },
-        "vulkan": {
-            "device": vulkan.device,
-            "driver": vulkan.driver,
-            "api_version": vulkan.api_version,
-            "missing": vulkan.missing,
-            "remedy": vulkan.remedy,
-        },
+        "vulkan": asdict(diagnosis.toolchain.vulkan),
         "fork_server": {"available": not diagnosis.fork_server, "reason": diagnosis.fork_server},
         "routes": {
             str(route): {"will_run": not why, "reason": why} for route, why in diagnosis.routes.items()
         },
-        "remedies": _remedies(toolchain),
     }
-
-
-def _remedies(toolchain: Toolchain) -> dict[str, str]:
-    """Name → command, of every missing tool."""
-    return {tool.name: tool.remedy for tool in (*toolchain.tools, toolchain.vulkan) if not tool}
 
 
 def _fork_server_problem() -> str:

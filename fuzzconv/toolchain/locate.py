@@ -63,7 +63,8 @@ def find_pnnx(explicit: Path | None = None) -> Tool:
     Raises:
         UsageError: ``explicit`` can't be run.
     """
-    if named := _named_by_user("pnnx", explicit, "PNNX", PNNX_REMEDY):
+    named = _named_by_user("pnnx", explicit, "PNNX", PNNX_REMEDY)
+    if named is not None:
         return named
     try:
         files = metadata.distribution("pnnx").files or []
@@ -86,7 +87,8 @@ def find_onnx2ncnn(explicit: Path | None = None) -> Tool:
     Raises:
         UsageError: ``explicit`` can't be run.
     """
-    if named := _named_by_user("onnx2ncnn", explicit, "ONNX2NCNN", ONNX2NCNN_REMEDY):
+    named = _named_by_user("onnx2ncnn", explicit, "ONNX2NCNN", ONNX2NCNN_REMEDY)
+    if named is not None:
         return named
     if on_path := shutil.which("onnx2ncnn"):
         tool = Tool("onnx2ncnn", Path(on_path).resolve(), UNKNOWN_VERSION, "PATH")
@@ -130,7 +132,7 @@ def find_package(name: str) -> Tool:
 
 
 def _ask_ncnn(ncnn: Tool) -> tuple[Tool, VulkanDevice]:
-    if not ncnn or ncnn.path is None:
+    if ncnn.path is None:
         return ncnn, VulkanDevice(missing="can't be asked for without ncnn", remedy=ncnn.remedy)
     answer = _probe(ncnn.path)
     if error := answer.get("import_error"):
@@ -168,12 +170,14 @@ def _named_by_user(name: str, explicit: Path | None, variable: str, remedy: str)
     """The tool at a path the user named, or None when no path was named."""
     if explicit is not None:
         tool = _at(name, explicit, f"--{name}", remedy)
-        if not tool:
+        if not tool.found:
             raise UsageError(f"--{name} {explicit}: {tool.missing}; get it with: {remedy}")
         return tool
     if value := os.environ.get(variable):
         tool = _at(name, Path(value), f"${variable}", remedy)
-        return tool if tool else Tool(name, missing=f"${variable}={value}: {tool.missing}", remedy=remedy)
+        return (
+            tool if tool.found else Tool(name, missing=f"${variable}={value}: {tool.missing}", remedy=remedy)
+        )
     return None
 
 

@@ -14,7 +14,7 @@ def blocking_tool(toolchain: Toolchain, route: Route) -> Tool | VulkanDevice | N
     needed.append(toolchain.pnnx if route.converter == "pnnx" else toolchain.onnx2ncnn)
     if route.device == "vulkan":
         needed.append(toolchain.vulkan)
-    return next((tool for tool in needed if not tool), None)
+    return next((tool for tool in needed if not tool.found), None)
 
 
 def available_routes(

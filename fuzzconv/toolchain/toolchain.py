@@ -32,7 +32,9 @@ class Tool:
     missing: str = ""
     remedy: str = ""
 
-    def __bool__(self) -> bool:
+    @property
+    def found(self) -> bool:
+        """Whether it can be used."""
         return not self.missing
 
 
@@ -55,7 +57,9 @@ class VulkanDevice:
 
     name = "vulkan"
 
-    def __bool__(self) -> bool:
+    @property
+    def found(self) -> bool:
+        """Whether it can be used."""
         return not self.missing
 
 
@@ -78,18 +82,23 @@ class Toolchain:
         values = (getattr(self, field.name) for field in fields(self))
         return tuple(value for value in values if isinstance(value, Tool))
 
+    @property
+    def missing(self) -> tuple[Tool | VulkanDevice, ...]:
+        """What can't be used, in the order of the road."""
+        return tuple(part for part in (*self.tools, self.vulkan) if not part.found)
+
     def versions(self) -> dict[str, str]:
         """Tool name → version of what is there, the Vulkan device and driver included (for reports)."""
-        found = {tool.name: tool.version for tool in self.tools if tool}
-        if self.vulkan:
+        found = {tool.name: tool.version for tool in self.tools if tool.found}
+        if self.vulkan.found:
             found["vulkan"] = f"{self.vulkan.device}; {self.vulkan.driver}"
         return found
 
     @property
     def required_missing(self) -> str:
         """Why no campaign at all can run (no ncnn, or no converter), else empty."""
-        if not self.ncnn:
+        if not self.ncnn.found:
             return f"ncnn is missing: {self.ncnn.missing}; get it with: {self.ncnn.remedy}"
-        if not (self.pnnx or self.onnx2ncnn):
+        if not (self.pnnx.found or self.onnx2ncnn.found):
             return f"no converter: pnnx {self.pnnx.missing}; get it with: {self.pnnx.remedy}"
         return ""
