@@ -73,6 +73,8 @@ class Finding:
         verdict: the verdict that stands for the finding (the highest-ranked bad one).
         verdicts: every route's verdict on the reduced case.
         expected: reference outputs by graph output name.
+        bounds: graph output name → largest absolute error per element a right implementation may show on the
+            verdict's route (what the reproducer writes down as its tolerance).
         actual: route id → graph output name → array (None: came back empty); only routes that ran.
         conversions: ``CONVERTER[:SETTING]`` → what the converter made of the reduced case.
         original: the case as it was found, before reduction.
@@ -89,6 +91,7 @@ class Finding:
     verdict: Verdict
     verdicts: tuple[Verdict, ...] = ()
     expected: Mapping[str, Array] = field(default_factory=dict)
+    bounds: Mapping[str, Array] = field(default_factory=dict)
     actual: Mapping[str, Mapping[str, Array | None]] = field(default_factory=dict)
     conversions: Mapping[str, Conversion] = field(default_factory=dict)
     original: Case | None = None
