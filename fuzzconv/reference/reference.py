@@ -16,11 +16,14 @@ class Precision(Enum):
     """The number formats a route computes in; each has its own error bound.
 
     ``FP16_WEIGHTS``: weights rounded to half, everything else fp32 (pnnx ``fp16=1``). ``FP16``: weights,
-    activations and arithmetic may be half. ``BF16``: storage may be bfloat16.
+    activations and arithmetic may be half. ``BF16``: storage may be bfloat16. The ``VULKAN_`` ones are the
+    same number formats where sin, exp and their like are GLSL builtins, which Vulkan lets be inexact.
     """
 
     FP32 = "fp32"
     FP16_WEIGHTS = "fp16_weights"
+    VULKAN_FP32 = "vulkan_fp32"
+    VULKAN_FP16_WEIGHTS = "vulkan_fp16_weights"
     FP16 = "fp16"
     BF16 = "bf16"
 

@@ -1,0 +1,236 @@
+"""From a probe to error bounds: how far a correct implementation may be off, element by element.
+
+A bound is ``safety · (spread of the element + spread of the tensor) + floor``: the *spread* is how far the
+element moves when operands are disturbed by what the precision rounds (``rounding``). The tensor's largest
+spread is added because a few samples of one element alone are no bound (and fast convolutions mix
+neighbours). Jumps are found by nudging everything by 1e-4 both ways: what does not move in proportion is
+added to the bound whole. ``Sampler`` holds the nudged runs, which all precisions share; the constants below are
+calibrated by ``benchmarks/calibrate_bounds.py`` and explained in ``docs/bounds.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from math import sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fuzzconv.case import Array
+from fuzzconv.reference.probe import FloatArray, Probe
+from fuzzconv.reference.reference import Precision
+from fuzzconv.reference.rounding import (
+    FORMATS,
+    LARGEST_FP16,
+    UNIT_FP32,
+    exceeds,
+    longest_sum,
+    operand_errors,
+    output_errors,
+    shader_errors,
+    weight_errors,
+)
+
+Bound = NDArray[np.float64]
+Bounds = Mapping[str, Bound]
+
+NUDGE = 1e-4
+SAFETY: Mapping[Precision, float] = {
+    Precision.FP32: 8.0,
+    Precision.FP16_WEIGHTS: 2.0,
+    Precision.FP16: 2.0,
+    Precision.BF16: 2.0,
+    Precision.VULKAN_FP32: 2.0,
+    Precision.VULKAN_FP16_WEIGHTS: 2.0,
+}
+"""Factor on the spread; a precision built on another (weights in half over fp32) adds that one's bound."""
+
+FLOOR = 2e-6
+"""Share of |element| + max|tensor| allowed whatever the spread: a few ulp of fp32 kernels' own formulas."""
+
+LARGEST_SHARE: Mapping[Precision, float] = {
+    Precision.FP32: 0.01,
+    Precision.VULKAN_FP32: 0.02,
+    Precision.FP16_WEIGHTS: 0.05,
+    Precision.VULKAN_FP16_WEIGHTS: 0.05,
+    Precision.FP16: 0.3,
+    Precision.BF16: 0.6,
+}
+"""A bound above this share of max|tensor| could hide a bug: the element is then not judged (bound inf)."""
+
+LARGEST_UNJUDGED = 0.25
+"""Share of a tensor's elements that may go unjudged before the case is skipped at this precision."""
+
+EXACT = 0.25
+"""Bound of integer and bool outputs: they are exact or wrong."""
+
+_SEED = 20240229
+_DIRECTIONS = 3
+_SAMPLES = 4
+
+
+class Sampler:
+    """Disturbed runs of one case and the bounds that follow from them.
+
+    Args:
+        probe: the opened case.
+        expected: output name → reference value.
+    """
+
+    def __init__(self, probe: Probe, expected: Mapping[str, Array]) -> None:
+        self._probe = probe
+        self._expected = {name: a.astype(np.float64) for name, a in expected.items()}
+        self._exact = {name for name, a in expected.items() if a.dtype.kind != "f"}
+        self._rng = np.random.default_rng(_SEED)
+
+    def bounds(self, precision: Precision) -> Bounds | str:
+        """Output name → bound, or why this precision can't be judged.
+
+        Raises:
+            UnrunnableError: onnxruntime fails on the disturbed model.
+        """
+        if precision in _HALF and exceeds(self._probe.known.values(), LARGEST_FP16 / 2):
+            return f"values overflow in {precision.value}"
+        if precision in _HALF_WEIGHTS and exceeds(self._probe.constants.values(), LARGEST_FP16):
+            return "a weight overflows in half precision"
+        raw = self._raw(precision)
+        return self._judgeable(raw, LARGEST_SHARE[precision])
+
+    def _raw(self, precision: Precision) -> dict[str, Bound]:
+        match precision:
+            case Precision.FP32:
+                return self._single if self._probe.is_single_precision else self._format(Precision.FP16)
+            case Precision.VULKAN_FP32:
+                return _sum(self._raw(Precision.FP32), self._shader)
+            case Precision.FP16_WEIGHTS:
+                return _sum(self._raw(Precision.FP32), self._weights)
+            case Precision.VULKAN_FP16_WEIGHTS:
+                return _sum(self._raw(Precision.VULKAN_FP32), self._weights)
+            case Precision.FP16 | Precision.BF16:
+                return _sum(self._raw(Precision.VULKAN_FP32), self._format(precision))
+
+    @cached_property
+    def _single(self) -> dict[str, Bound]:
+        """fp32: the nudged spread scaled down to fp32's rounding, plus whatever jumped."""
+        scale = SAFETY[Precision.FP32] * UNIT_FP32 / NUDGE * sqrt(longest_sum(self._probe))
+        spread, jumps = self._nudged
+        bound = {}
+        for name, expected in self._expected.items():
+            magnitude = np.abs(expected)
+            floor = FLOOR * (magnitude + _peak(magnitude))
+            bound[name] = scale * (spread[name] + _peak(spread[name])) + jumps[name] + floor
+        return bound
+
+    @cached_property
+    def _nudged(self) -> tuple[dict[str, Bound], dict[str, Bound]]:
+        """(how far each output element moves under a nudge, how much of that is no smooth movement)."""
+        spread = {name: np.zeros_like(e) for name, e in self._expected.items()}
+        jumps = {name: np.zeros_like(e) for name, e in self._expected.items()}
+        size = self._probe.levels.size
+        for _ in range(_DIRECTIONS):
+            signs = np.where(self._rng.random(size, np.float32) < 0.5, np.float32(-1), np.float32(1))
+            direction = signs * self._rng.uniform(0.25, 1.0, size).astype(np.float32)
+            noise = self._probe.levels * direction * np.float32(NUDGE)
+            up, down, tenth = (self._moves(noise * np.float32(f)) for f in (1, -1, 0.1))
+            for name in spread:
+                larger = np.maximum(np.abs(up[name]), np.abs(down[name]))
+                spread[name] = np.maximum(spread[name], larger)
+                bend = np.maximum(np.abs(up[name] + down[name]) / 2, np.abs(tenth[name]) - 0.2 * larger)
+                jumps[name] = np.maximum(jumps[name], bend)
+        return spread, jumps
+
+    @cached_property
+    def _weights(self) -> dict[str, Bound]:
+        return self._sampled(weight_errors(self._probe), SAFETY[Precision.FP16_WEIGHTS])
+
+    @cached_property
+    def _shader(self) -> dict[str, Bound]:
+        errors, outputs = shader_errors(self._probe)
+        safety = SAFETY[Precision.VULKAN_FP32]
+        spread = self._sampled(errors, safety) if errors.any() else self._nothing()
+        return {name: bound + safety * outputs.get(name, 0.0) for name, bound in spread.items()}
+
+    def _format(self, precision: Precision) -> dict[str, Bound]:
+        rounding = FORMATS[precision]
+        spread = self._sampled(operand_errors(self._probe, rounding), SAFETY[precision])
+        return {n: b + output_errors(self._expected[n], rounding) for n, b in spread.items()}
+
+    def _sampled(self, errors: FloatArray, safety: float) -> dict[str, Bound]:
+        """``safety`` times (element's plus tensor's spread) when sites are disturbed by up to ``errors``."""
+        spread = self._nothing()
+        for _ in range(_SAMPLES):
+            noise = errors * self._rng.uniform(-1.0, 1.0, errors.size).astype(np.float32)
+            for name, moved in self._moves(noise).items():
+                spread[name] = np.maximum(spread[name], np.abs(moved))
+        return {name: safety * (s + _peak(s)) for name, s in spread.items()}
+
+    def _nothing(self) -> dict[str, Bound]:
+        return {name: np.zeros_like(e) for name, e in self._expected.items()}
+
+    def _moves(self, noise: FloatArray) -> dict[str, Bound]:
+        """Disturbed minus undisturbed outputs; infinite where the disturbed run has no number."""
+        moved = {}
+        for name, value in self._probe.run(noise).items():
+            difference = value.astype(np.float64) - self._base[name]
+            moved[name] = np.where(np.isfinite(difference), difference, np.inf)
+        return moved
+
+    @cached_property
+    def _base(self) -> Mapping[str, Bound]:
+        if self._probe.is_single_precision:
+            return self._expected
+        still = self._probe.run(np.full_like(self._probe.levels, -0.0))
+        return {name: value.astype(np.float64) for name, value in still.items()}
+
+    def _judgeable(self, raw: Mapping[str, Bound], largest_share: float) -> Bounds | str:
+        """The bounds with loose elements masked by inf, or why too many are loose."""
+        judged = {}
+        for name, bound in raw.items():
+            if name in self._exact:
+                bound = np.where(bound > EXACT, np.inf, EXACT)
+            else:
+                loose = bound > largest_share * self._scale(name)
+                bound = np.where(loose | np.isnan(bound), np.inf, bound)
+            unjudged = int(np.count_nonzero(np.isinf(bound)))
+            if unjudged > LARGEST_UNJUDGED * bound.size:
+                return self._reason(name, unjudged, bound.size)
+            judged[name] = bound
+        return judged
+
+    def _reason(self, name: str, unjudged: int, size: int) -> str:
+        _, jumps = self._nudged
+        jumping = np.count_nonzero(jumps[name] > NUDGE * 10 * self._scale(name))
+        cause = "discontinuous" if jumping > size * LARGEST_UNJUDGED / 2 else "ill-conditioned"
+        return f"{cause}: {unjudged} of {size} elements of output {name!r} move too much under rounding"
+
+    def _scale(self, name: str) -> float:
+        """max|output|; where the output is all zero, the largest value that went in."""
+        return _peak(np.abs(self._expected[name])) or _peak(np.abs(self._probe.levels)) or 1.0
+
+
+_HALF = frozenset({Precision.FP16})
+_HALF_WEIGHTS = frozenset({Precision.FP16_WEIGHTS, Precision.VULKAN_FP16_WEIGHTS, Precision.FP16})
+
+
+def _peak(array: NDArray[np.floating]) -> float:
+    return float(np.max(array, initial=0.0))
+
+
+def _sum(*parts: Mapping[str, Bound]) -> dict[str, Bound]:
+    return {name: np.sum([p[name] for p in parts], axis=0) for name in parts[0]}
+
+
+def merge_bounds(
+    sampler: Sampler, precisions: Iterable[Precision]
+) -> tuple[dict[Precision, Bounds], dict[Precision, str]]:
+    """(bounds of the precisions that can be judged, reasons of those that can't)."""
+    bounds: dict[Precision, Bounds] = {}
+    skips: dict[Precision, str] = {}
+    for precision in sorted(set(precisions), key=lambda p: p.value):
+        answer = sampler.bounds(precision)
+        if isinstance(answer, str):
+            skips[precision] = answer
+        else:
+            bounds[precision] = answer
+    return bounds, skips
