@@ -8,7 +8,9 @@ from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
-from fuzzconv.case import Case
+import numpy as np
+
+from fuzzconv.case import Array, Case
 
 
 class Outcome(Enum):
@@ -26,7 +28,8 @@ class ToolRun:
     """One run of a native tool, as seen from outside.
 
     Attributes:
-        outcome: ``REFUSED`` is a non-zero exit status, ``CRASHED`` a signal.
+        outcome: ``REFUSED`` is a non-zero exit status, ``CRASHED`` a signal, ``HUNG`` a process that had to
+            be stopped (it took too long, or wrote without end).
         exit_status: as from ``waitpid``: the exit code, or minus the signal's number.
         stdout, stderr: what it printed (undecodable bytes replaced).
         seconds: wall time.
@@ -47,19 +50,38 @@ class Binding:
         tensor: the ONNX graph input's or output's name.
         blob: the ncnn blob's name.
         batch_axis: the axis that becomes ``Mat.n`` (``batch_index`` of ncnn's Python API); None feeds the
-            array as it is, every dimension inside the Mat.
-        dtype: numpy dtype to feed (``float32`` or ``int32``).
+            array as it is, every dimension inside the Mat. Negative only on an output of unknown rank.
+        dtype: numpy dtype to feed (``float32`` or ``int32``); on an output, how the ONNX graph wants the
+            blob's four-byte elements understood (ncnn itself does not say).
+        squeeze_axis: an axis of size 1 that the blob does not have: taken away from an input, missing in an
+            output. Converters without a batch axis need it (onnx2ncnn, pnnx before 2026).
     """
 
     tensor: str
     blob: str
     batch_axis: int | None = None
     dtype: str = "float32"
+    squeeze_axis: int | None = None
+
+    @property
+    def drop_batch(self) -> bool:
+        """Whether the blob lacks the leading batch axis."""
+        return self.squeeze_axis == 0
+
+    def prepare(self, array: Array) -> Array:
+        """The array to hand to ncnn for this input: the dtype and the axes that the blob has, contiguous."""
+        fed = array if self.squeeze_axis is None else np.squeeze(array, axis=self.squeeze_axis)
+        return np.ascontiguousarray(fed.astype(self.dtype))
 
 
 @dataclass(frozen=True)
 class Feeding:
-    """One complete way to feed a network and to read its outputs."""
+    """One complete way to feed a network and to read its outputs.
+
+    Attributes:
+        inputs: in graph order; an input that the converted network does not have is absent.
+        outputs: likewise; an absent output is one that the converter lost.
+    """
 
     inputs: tuple[Binding, ...]
     outputs: tuple[Binding, ...]

@@ -1,0 +1,118 @@
+"""onnx2ncnn as a ``Converter``: blobs keep their ONNX names, and nothing says how a batch is fed.
+
+onnx2ncnn drops the leading axis of four-dimensional graphs (its layers count axes without the batch) but
+keeps it in some graphs of lower rank, so there are two feedings: without the first axis, and as is. Either
+can only stand for a batch of one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fuzzconv.case import Case
+from fuzzconv.converters.conversion import Binding, Conversion, Feeding, Outcome
+from fuzzconv.converters.messages import read_onnx2ncnn
+from fuzzconv.converters.ports import Port, input_ports, output_ports
+from fuzzconv.converters.process import Limits, run_tool
+
+_PARAM, _WEIGHTS = "model.ncnn.param", "model.ncnn.bin"
+_MAX_RANK = 4  # of ncnn::Mat
+
+
+class Onnx2NcnnConverter:
+    """onnx2ncnn; it has no settings.
+
+    Args:
+        binary: the executable.
+        timeout_s, memory_bytes: limits of each run, see ``Limits``.
+    """
+
+    name = "onnx2ncnn"
+    setting = ""
+
+    def __init__(
+        self,
+        binary: Path,
+        timeout_s: float = Limits.timeout_s,
+        memory_bytes: int = Limits.memory_bytes,
+    ) -> None:
+        self._binary = binary
+        self._limits = Limits(timeout_s, memory_bytes)
+
+    def convert(self, case: Case, scratch: Path) -> Conversion:
+        """Convert in the empty directory ``scratch``; whatever onnx2ncnn does is a value.
+
+        Raises:
+            OSError: the scratch directory can't be written.
+        """
+        model = case.write(scratch)
+        run = run_tool([self._binary, model.name, _PARAM, _WEIGHTS], scratch, self._limits)
+        remarks = read_onnx2ncnn(run.stderr)
+        param, weights = scratch / _PARAM, scratch / _WEIGHTS
+        text = param.read_bytes().decode(errors="replace") if param.exists() else None
+        feedings: tuple[Feeding, ...] = ()
+        unfeedable = unfeedable_reason(case)
+        if run.outcome is Outcome.DONE and text and not unfeedable:
+            feedings = possible_feedings(case, text)
+        return Conversion(
+            converter=self.name,
+            setting=self.setting,
+            run=run,
+            param=text,
+            weights=weights.read_bytes() if weights.exists() else None,
+            feedings=feedings,
+            unsupported=remarks.unsupported,
+            warnings=remarks.warnings,
+            unfeedable=unfeedable if run.outcome is Outcome.DONE else "",
+        )
+
+    def close(self) -> None:
+        """Nothing runs between conversions."""
+
+
+def unfeedable_reason(case: Case) -> str:
+    """Why a case can't be represented without a batch axis; empty when it can."""
+    for what, port in _named_ports(case):
+        if port.shape and port.shape[0] not in (1, None):
+            return f"{what} has {port.shape[0]} at its first axis: onnx2ncnn knows no batch but 1"
+        if port.rank is not None and port.rank > _MAX_RANK + 1:
+            return f"{what} has rank {port.rank}: ncnn has at most {_MAX_RANK} without the batch"
+    for port in input_ports(case):
+        if not port.blob_dtype:
+            return f"input {port.tensor!r} is neither float nor int32/int64: not a type of ncnn's"
+        if not port.shape or 0 in port.shape:
+            return f"input {port.tensor!r} is a scalar or empty: ncnn has no such blobs"
+    return ""
+
+
+def possible_feedings(case: Case, param: str) -> tuple[Feeding, ...]:
+    """Without the first axis, then as is; only those that ncnn's ranks allow.
+
+    Tensors that the ``.param`` does not mention are left out: the converter lost them. (When a name has a
+    space the ``.param`` can't be split into names any more; then none is left out.)
+    """
+    words = set(param.split())
+    ports = [*input_ports(case), *output_ports(case)]
+    if any(len(port.tensor.split()) != 1 for port in ports):
+        words.update(port.tensor for port in ports)
+    inputs = [port for port in input_ports(case) if port.tensor in words]
+    outputs = [port for port in output_ports(case) if port.tensor in words]
+    feedings = []
+    for dropped in (1, 0):
+        if all(1 <= (port.rank or 0) - dropped <= _MAX_RANK for port in inputs) and all(
+            port.rank is None or port.rank - dropped <= _MAX_RANK for port in outputs
+        ):
+            axis = 0 if dropped else None
+            feedings.append(
+                Feeding(
+                    tuple(Binding(p.tensor, p.tensor, None, p.blob_dtype, axis) for p in inputs),
+                    tuple(Binding(p.tensor, p.tensor, None, p.output_dtype, axis) for p in outputs),
+                )
+            )
+    return tuple(feedings)
+
+
+def _named_ports(case: Case) -> list[tuple[str, Port]]:
+    return [(f"input {port.tensor!r}", port) for port in input_ports(case)] + [
+        (f"output {port.tensor!r}", port) for port in output_ports(case)
+    ]
