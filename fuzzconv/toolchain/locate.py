@@ -11,22 +11,27 @@ import functools
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 
 from fuzzconv.errors import UsageError
-from fuzzconv.toolchain.cache import cache_directory
+from fuzzconv.toolchain import build_onnx2ncnn
+from fuzzconv.toolchain.executable import how_it_ended, is_elf, is_pip_script, start_problem
 from fuzzconv.toolchain.toolchain import UNKNOWN_VERSION, Tool, Toolchain, VulkanDevice
 
-PNNX_REMEDY = "python -m pip install --no-deps pnnx"
-ONNX2NCNN_REMEDY = "python -m fuzzconv.toolchain.build_onnx2ncnn"
 VULKAN_REMEDY = "apt-get install -y mesa-vulkan-drivers"
 
-_START_SECONDS = 30
 _PROBE_SECONDS = 120
+
+Remedy = Callable[[], str]
+
+
+def pnnx_remedy() -> str:
+    """The command that gets pnnx; ``--no-deps``, because it declares torch, which its binary never uses."""
+    return "python -m pip install --no-deps pnnx"
 
 
 def find_toolchain(
@@ -63,22 +68,14 @@ def find_pnnx(explicit: Path | None = None) -> Tool:
     Raises:
         UsageError: ``explicit`` can't be run.
     """
-    named = _named_by_user("pnnx", explicit, "PNNX", PNNX_REMEDY)
+    named = _named_by_user("pnnx", explicit, "PNNX", pnnx_remedy)
     if named is not None:
         return named
-    try:
-        files = metadata.distribution("pnnx").files or []
-    except metadata.PackageNotFoundError:
-        files = []
-    for file in files:
-        path = Path(str(file.locate())).resolve()
-        if file.name in ("pnnx", "pnnx.exe") and _is_elf(path):
-            return _started(Tool("pnnx", path, _version_beside(path, "pnnx"), "Python package"), PNNX_REMEDY)
-    on_path = shutil.which("pnnx")
-    if on_path and _is_elf(Path(on_path)):
-        path = Path(on_path).resolve()
-        return _started(Tool("pnnx", path, _version_beside(path, "pnnx"), "PATH"), PNNX_REMEDY)
-    return Tool("pnnx", missing="not installed here and no native binary on PATH", remedy=PNNX_REMEDY)
+    for candidate, origin in _pnnx_candidates():
+        if is_elf(candidate):
+            path = candidate.resolve()
+            return _started(Tool("pnnx", path, _version_beside(path, "pnnx"), origin), pnnx_remedy)
+    return Tool("pnnx", missing="not installed here and no native binary on PATH", remedy=pnnx_remedy())
 
 
 def find_onnx2ncnn(explicit: Path | None = None) -> Tool:
@@ -87,21 +84,17 @@ def find_onnx2ncnn(explicit: Path | None = None) -> Tool:
     Raises:
         UsageError: ``explicit`` can't be run.
     """
-    named = _named_by_user("onnx2ncnn", explicit, "ONNX2NCNN", ONNX2NCNN_REMEDY)
+    named = _named_by_user("onnx2ncnn", explicit, "ONNX2NCNN", build_onnx2ncnn.remedy)
     if named is not None:
         return named
     if on_path := shutil.which("onnx2ncnn"):
         tool = Tool("onnx2ncnn", Path(on_path).resolve(), UNKNOWN_VERSION, "PATH")
-        return _started(tool, ONNX2NCNN_REMEDY)
-    cached = cached_onnx2ncnn()
+        return _started(tool, build_onnx2ncnn.remedy)
+    cached = build_onnx2ncnn.cached_onnx2ncnn()
     if cached.is_file():
-        return _started(Tool("onnx2ncnn", cached, _built_version(cached), "cache"), ONNX2NCNN_REMEDY)
-    return Tool("onnx2ncnn", missing="not on PATH and not built yet", remedy=ONNX2NCNN_REMEDY)
-
-
-def cached_onnx2ncnn() -> Path:
-    """Where ``build_onnx2ncnn`` puts its binary; a ``.json`` beside it says what it was built from."""
-    return cache_directory() / "bin" / "onnx2ncnn"
+        version = build_onnx2ncnn.built_version(cached) or UNKNOWN_VERSION
+        return _started(Tool("onnx2ncnn", cached, version, "cache"), build_onnx2ncnn.remedy)
+    return Tool("onnx2ncnn", missing="not on PATH and not built yet", remedy=build_onnx2ncnn.remedy())
 
 
 def find_ncnn(explicit: Path | None = None) -> Tool:
@@ -129,6 +122,18 @@ def find_package(name: str) -> Tool:
         return Tool(name, missing="not installed", remedy=f"python -m pip install {name}")
     directory = Path(str(distribution.locate_file(""))).resolve()
     return Tool(name, directory, distribution.version, "Python package")
+
+
+def _pnnx_candidates() -> Iterator[tuple[Path, str]]:
+    try:
+        files = metadata.distribution("pnnx").files or []
+    except metadata.PackageNotFoundError:
+        files = []
+    for file in files:
+        if file.name == "pnnx":
+            yield Path(str(file.locate())), "Python package"
+    if on_path := shutil.which("pnnx"):
+        yield Path(on_path), "PATH"
 
 
 def _ask_ncnn(ncnn: Tool) -> tuple[Tool, VulkanDevice]:
@@ -163,78 +168,45 @@ def _probe(ncnn_directory: Path) -> dict[str, str | int]:
         if line.startswith("{"):
             answer: dict[str, str | int] = json.loads(line)
             return answer
-    return {"error": f"asking ncnn for Vulkan devices {_how_it_ended(done)}"}
+    return {"error": f"asking ncnn for Vulkan devices {how_it_ended(done)}"}
 
 
-def _named_by_user(name: str, explicit: Path | None, variable: str, remedy: str) -> Tool | None:
+def forget_probes() -> None:
+    """Ask anew for Vulkan devices at the next ``find_toolchain`` (after a driver was installed)."""
+    _probe.cache_clear()
+
+
+def _named_by_user(name: str, explicit: Path | None, variable: str, remedy: Remedy) -> Tool | None:
     """The tool at a path the user named, or None when no path was named."""
     if explicit is not None:
         tool = _at(name, explicit, f"--{name}", remedy)
         if not tool.found:
-            raise UsageError(f"--{name} {explicit}: {tool.missing}; get it with: {remedy}")
+            raise UsageError(f"--{name} {explicit}: {tool.missing}; get it with: {remedy()}")
         return tool
     if value := os.environ.get(variable):
         tool = _at(name, Path(value), f"${variable}", remedy)
         return (
-            tool if tool.found else Tool(name, missing=f"${variable}={value}: {tool.missing}", remedy=remedy)
+            tool
+            if tool.found
+            else Tool(name, missing=f"${variable}={value}: {tool.missing}", remedy=remedy())
         )
     return None
 
 
-def _at(name: str, given: Path, origin: str, remedy: str) -> Tool:
+def _at(name: str, given: Path, origin: str, remedy: Remedy) -> Tool:
     path = given.expanduser().resolve()
     if not path.is_file():
-        return Tool(name, missing="no such file", remedy=remedy)
-    if name == "pnnx" and _is_pip_script(path):
+        return Tool(name, missing="no such file", remedy=remedy())
+    if name == "pnnx" and is_pip_script(path, "pnnx"):
         missing = "this is pip's Python script, which needs torch; name the binary in site-packages/pnnx"
-        return Tool(name, missing=missing, remedy=remedy)
+        return Tool(name, missing=missing, remedy=remedy())
     return _started(Tool(name, path, _version_beside(path, name), origin), remedy)
 
 
-def _started(tool: Tool, remedy: str) -> Tool:
-    """``tool`` if its executable starts, else a missing one: what can't start must not look like a bug."""
-    try:
-        done = subprocess.run(
-            [str(tool.path)],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_START_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        missing = f"{tool.path} doesn't end when run without arguments"
-    except OSError as error:
-        missing = f"{tool.path} can't be run: {error.strerror}"
-    else:
-        if done.returncode >= 0 and done.returncode not in (126, 127):
-            return tool
-        missing = f"{tool.path} {_how_it_ended(done)}"
-    return Tool(tool.name, missing=missing, remedy=remedy)
-
-
-def _how_it_ended(done: subprocess.CompletedProcess[str]) -> str:
-    last_line = (done.stderr.strip().splitlines() or [""])[-1]
-    if done.returncode < 0:
-        how = f"died of {signal.Signals(-done.returncode).name}"
-    else:
-        how = f"ended with status {done.returncode}"
-    return f"{how} ({last_line})" if last_line else how
-
-
-def _is_elf(path: Path) -> bool:
-    try:
-        with path.open("rb") as stream:
-            return stream.read(4) == b"\x7fELF"
-    except OSError:
-        return False
-
-
-def _is_pip_script(path: Path) -> bool:
-    with path.open("rb") as stream:
-        head = stream.read(4096)
-    return head.startswith(b"#!") and b"from pnnx import" in head
+def _started(tool: Tool, remedy: Remedy) -> Tool:
+    """``tool`` if its executable starts, else a missing one."""
+    problem = start_problem(tool.path) if tool.path else ""
+    return Tool(tool.name, missing=problem, remedy=remedy()) if problem else tool
 
 
 def _version_beside(path: Path, distribution: str) -> str:
@@ -245,11 +217,3 @@ def _version_beside(path: Path, distribution: str) -> str:
 def _version_in(directory: Path, distribution: str) -> str:
     found = metadata.distributions(name=distribution, path=[str(directory)])
     return next((d.version for d in found), UNKNOWN_VERSION)
-
-
-def _built_version(binary: Path) -> str:
-    try:
-        made_from = json.loads(binary.with_suffix(".json").read_text())
-        return str(made_from["version"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return UNKNOWN_VERSION

@@ -85,7 +85,8 @@ class Toolchain:
     @property
     def missing(self) -> tuple[Tool | VulkanDevice, ...]:
         """What can't be used, in the order of the road."""
-        return tuple(part for part in (*self.tools, self.vulkan) if not part.found)
+        parts: tuple[Tool | VulkanDevice, ...] = (*self.tools, self.vulkan)
+        return tuple(part for part in parts if not part.found)
 
     def versions(self) -> dict[str, str]:
         """Tool name → version of what is there, the Vulkan device and driver included (for reports)."""
