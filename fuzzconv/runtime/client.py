@@ -17,7 +17,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
@@ -147,21 +147,14 @@ class NcnnRuntime:
             answer = self._ask(Message({"request": "trace", "param": param}, [_as_bytes(weights)]))
         except WorkerDeathError as death:
             return WeightTrace(death.status, stderr=death.stderr, signal=death.signal)
-        blobs = tuple(
-            BlobRead(
-                layer,
-                kind,
-                index,
-                load_type,
-                tag,
-                offset,
-                size,
-                None if position is None else answer.arrays[position].copy(),
-            )
-            for layer, kind, index, load_type, tag, offset, size, position in answer.fields.get("blobs", ())
+        blobs = tuple(_blob_read(record, answer.arrays) for record in answer.fields.get("blobs", ()))
+        return WeightTrace(
+            RunStatus(answer.fields["status"]),
+            blobs,
+            consumed=answer.fields.get("consumed", 0),
+            stderr=self._read_stderr(),
+            untraced=tuple(answer.fields.get("untraced", ())),
         )
-        status = RunStatus(answer.fields["status"])
-        return WeightTrace(status, blobs, answer.fields.get("consumed", 0), self._read_stderr())
 
     def close(self) -> None:
         """Stop the worker process."""
@@ -276,3 +269,9 @@ def _unlinked_file() -> BinaryIO:
 
 def _as_bytes(content: bytes) -> Array:
     return np.frombuffer(content, np.uint8)
+
+
+def _blob_read(record: Sequence[Any], arrays: Sequence[Array]) -> BlobRead:
+    layer, kind, index, load_type, tag, offset, size, count, position = record
+    values = None if position is None else arrays[position].copy()
+    return BlobRead(layer, kind, index, load_type, tag, offset, size, values, count)

@@ -46,7 +46,8 @@ class RunRequest:
     Attributes:
         param: text of the ``.param``.
         weights: content of the ``.bin``.
-        feeds, fetches: inputs and outputs in order.
+        feeds, fetches: inputs and outputs in order. A fetch may name any blob; ncnn's light mode frees a blob
+            once it was used, so blobs in the middle come first, in the order of the ``.param``.
         options: ``ncnn.Option`` fields to set before loading, e.g. ``{"use_fp16_storage": False}``.
     """
 
@@ -91,6 +92,7 @@ class BlobRead:
         tag: the 4-byte tag found (None when untagged).
         offset, size: byte range in the file, tag and padding included.
         values: as decoded by ncnn, flat; None when the read failed (end of file).
+        count: how many elements the layer asked for.
     """
 
     layer: str
@@ -101,6 +103,7 @@ class BlobRead:
     offset: int
     size: int
     values: Array | None
+    count: int = 0
 
 
 @dataclass(frozen=True)
@@ -109,8 +112,11 @@ class WeightTrace:
 
     Attributes:
         status: ``DONE`` even when a read came short (see ``blobs``); ``LOAD_FAILED`` when the param was
-            refused, ``CRASHED`` when a malformed file killed the worker.
+            refused as a whole (then each layer was tried alone), ``CRASHED`` when a malformed file killed the
+            worker.
         consumed: bytes read in all, to be compared with the file's size.
+        untraced: layers that ncnn does not know or refuses for another reason than a short read. How many
+            bytes belong to them is unknown, so offsets mean nothing when there are any.
     """
 
     status: RunStatus
@@ -118,6 +124,7 @@ class WeightTrace:
     consumed: int = 0
     stderr: str = ""
     signal: int = 0
+    untraced: tuple[str, ...] = ()
 
 
 class Runtime(Protocol):
