@@ -4,7 +4,7 @@ A bound is ``safety · (spread of the element + spread of the tensor) + floor``:
 element moves when operands are disturbed by what the precision rounds (``rounding``). The tensor's largest
 spread is added because a few samples of one element alone are no bound (and fast convolutions mix
 neighbours). Jumps are found by nudging everything by 1e-4 both ways: what does not move in proportion is
-added to the bound whole. ``Sampler`` holds the nudged runs, which all precisions share; the constants below are
+added to the bound whole. ``Sampler`` holds the nudged runs that all precisions share; its constants are
 calibrated by ``benchmarks/calibrate_bounds.py`` and explained in ``docs/bounds.md``.
 """
 
