@@ -1,0 +1,163 @@
+"""Looks at one case the way a campaign does: CPU routes, every failure localised, Vulkan on the side.
+
+The examiner tells the coordinator of every case (``CaseJudged``) and puts every failing case with news on
+disk before it says so (``CandidateFound``). It knows nothing of Hypothesis.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import onnx
+
+from fuzzconv.campaign.messages import CandidateFound, CaseJudged, Event
+from fuzzconv.campaign.vulkan_lane import VulkanLane
+from fuzzconv.case import Case
+from fuzzconv.findings.finding import Signature
+from fuzzconv.findings.localise import Localised, localise
+from fuzzconv.findings.signature import covers, failures, family_of
+from fuzzconv.findings.title import title_of
+from fuzzconv.judgement import Judge, Judgement
+from fuzzconv.route import Route
+from fuzzconv.verdict import Kind, Verdict
+
+CANDIDATE_FILE = "candidate.json"
+LOCALISE_SECONDS = 5.0
+
+
+class Examiner:
+    """Judges cases for one worker.
+
+    Args:
+        judge: the road.
+        routes: the CPU routes; Vulkan routes belong to ``lane``.
+        lane: where passing cases go on to Vulkan, None when no Vulkan route runs.
+        candidates: folder for failing cases.
+        emit: takes events to the coordinator; safe to call from any thread.
+    """
+
+    def __init__(
+        self,
+        judge: Judge,
+        routes: Sequence[Route],
+        lane: VulkanLane | None,
+        candidates: Path,
+        emit: Callable[[Event], None],
+    ) -> None:
+        self._judge = judge
+        self._routes = tuple(routes)
+        self._lane = lane
+        self._candidates = candidates
+        self._emit = emit
+        self._news: set[Signature] = set()
+        self.cases = 0
+        self.diagnosis_seconds = 0.0
+
+    def examine(self, case: Case, known: frozenset[Signature]) -> Localised | None:
+        """Judge a case on all CPU routes and report it; returns its first failure that is news."""
+        judgement = self._judge.judge(case, self._routes)
+        self.cases += 1
+        news, blamed, hits = self._diagnose(judgement, self._routes, known)
+        self._emit(case_event(judgement, judgement.verdicts, case.key, blamed, hits))
+        for failure in news:
+            self.keep(failure, failure.case)
+        if self._lane:
+            self._lane.offer(judgement)
+        return news[0] if news else None
+
+    def examine_vulkan_failures(self, known: frozenset[Signature]) -> None:
+        """Diagnose what the Vulkan lane found since the last call; keep what is news."""
+        for judgement in self._lane.take_failures() if self._lane else ():
+            routes = [verdict.route for verdict in judgement.verdicts]
+            news, _, _ = self._diagnose(judgement, routes, known)
+            for failure in news:
+                self.keep(failure, failure.case)
+
+    def still_fails(self, case: Case, target: Localised) -> bool:
+        """Whether ``case`` shows the same failure (while shrinking: only the failing route is judged)."""
+        judgement = self._judge.judge(case, (target.verdict.route,))
+        return any(
+            part.signature == target.signature
+            for failure in failures(judgement)
+            if family_of(failure) == target.signature.family
+            for part in localise(judgement, failure, self._judge, self._routes, seconds=LOCALISE_SECONDS)
+        )
+
+    def keep(self, failure: Localised, case: Case) -> None:
+        """Put a failing case on disk and tell of it."""
+        folder = self._candidates / failure.signature.slug
+        case.save(folder)
+        route, title = str(failure.verdict.route), title_of(failure.signature, failure.verdict)
+        facts = {
+            "signature": vars(failure.signature),
+            "route": route,
+            "title": title,
+            "detail": failure.verdict.detail,
+        }
+        (folder / CANDIDATE_FILE).write_text(json.dumps(facts, indent=1))
+        self._news.add(failure.signature)
+        self._emit(CandidateFound(failure.signature, str(folder), route, title))
+
+    def _diagnose(
+        self, judgement: Judgement, routes: Sequence[Route], known: frozenset[Signature]
+    ) -> tuple[list[Localised], dict[str, tuple[str, ...]], list[Signature]]:
+        """News, route id → operators to blame, and hits of known signatures, over all failures."""
+        started = time.monotonic()
+        news: list[Localised] = []
+        blamed: dict[str, tuple[str, ...]] = {}
+        hits: list[Signature] = []
+        for failure in failures(judgement):
+            parts = localise(judgement, failure, self._judge, routes, seconds=LOCALISE_SECONDS)
+            culprits = tuple(operator for part in parts for operator in part.case.operators)
+            for verdict in judgement.verdicts:
+                if verdict.kind.is_bad and family_of(verdict) == family_of(failure):
+                    blamed[str(verdict.route)] = culprits
+            for part in parts:
+                covering = next((s for s in known | self._news if covers(s, part.signature)), None)
+                if covering:
+                    hits.append(covering)
+                else:
+                    news.append(part)
+        self.diagnosis_seconds += time.monotonic() - started
+        return news, blamed, hits
+
+
+def case_event(
+    judgement: Judgement,
+    verdicts: Sequence[Verdict],
+    key: str,
+    blamed: dict[str, tuple[str, ...]],
+    known: Sequence[Signature],
+) -> CaseJudged:
+    """Sum a judgement up for the coordinator.
+
+    An ``ok`` verdict counts for every operator of the graph, a bad one for the operators it was localised to
+    only; what else is in a failing graph was not shown right or wrong.
+    """
+    case = judgement.case
+    dtype, rank = _value_type(case.model.graph)
+    cells = []
+    for verdict in verdicts:
+        operators = blamed.get(str(verdict.route), case.operators)
+        for operator in sorted(set(operators)):
+            cells.append((operator, case.opset, dtype, rank, str(verdict.route), verdict.kind.value))
+    reached = {Kind.OK, Kind.SHAPE_MISMATCH, Kind.NAN, Kind.DIVERGENCE}
+    return CaseJudged(
+        key,
+        {str(v.route): v.kind.value for v in verdicts},
+        tuple(cells),
+        tuple(sorted(case.features)),
+        tuple(sorted(set(case.operators))),
+        any(v.route.converter == "pnnx" and v.kind in reached for v in verdicts),
+        tuple(known),
+    )
+
+
+def _value_type(graph: onnx.GraphProto) -> tuple[str, int]:
+    """Element type and rank of a graph's first input, or of its first output when it has none."""
+    value = next(iter((*graph.input, *graph.output)))
+    tensor = value.type.tensor_type
+    return onnx.TensorProto.DataType.Name(tensor.elem_type).lower(), len(tensor.shape.dim)

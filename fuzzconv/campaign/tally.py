@@ -1,0 +1,97 @@
+"""The running totals of a campaign: what the screen shows and ``run.json`` sums up."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from fuzzconv.campaign.messages import CaseJudged, ReductionEnded, RoundEnded
+from fuzzconv.findings.finding import Signature
+from fuzzconv.findings.store import RunStore, merge_features
+
+
+@dataclass
+class Tally:
+    """Totals so far; ``flush`` moves the counters that grew since the last flush into the store.
+
+    Attributes:
+        keys: keys of all distinct cases; ``duplicates`` counts cases met before.
+        compared: distinct cases in which at least one PNNX route reached a comparison.
+        executions: tool runs of every kind, shrinking and reduction included.
+        search_seconds: worker seconds spent searching (not shrinking, not reducing).
+        verdicts: route id → kind → count.
+        left_out: why → how many cases did not go through Vulkan.
+        known: hits of known signatures.
+    """
+
+    keys: set[str] = field(default_factory=set)
+    duplicates: int = 0
+    compared: int = 0
+    executions: int = 0
+    search_seconds: float = 0.0
+    verdicts: dict[str, Counter[str]] = field(default_factory=dict)
+    operators: set[str] = field(default_factory=set)
+    left_out: Counter[str] = field(default_factory=Counter)
+    known: Counter[Signature] = field(default_factory=Counter)
+    _verdicts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _cells: Counter[tuple[str, int, str, int, str, str]] = field(default_factory=Counter)
+    _features: list[tuple[str, bool]] = field(default_factory=list)
+
+    @property
+    def cases(self) -> int:
+        """Distinct cases (model and inputs)."""
+        return len(self.keys)
+
+    def add_case(self, event: CaseJudged) -> None:
+        """Count a judged case; an event without a key adds routes to a case that was counted before."""
+        if event.key in self.keys:
+            self.duplicates += 1
+            return
+        if event.key:
+            self.keys.add(event.key)
+            self.compared += event.compared
+            self._features += [(feature, event.compared) for feature in event.features]
+        self.operators.update(event.operators)
+        for route, kind in event.verdicts.items():
+            self.verdicts.setdefault(route, Counter())[kind] += 1
+            self._verdicts[route, kind] += 1
+        self._cells.update(event.cells)
+        self.known.update(event.known)
+
+    def add_round(self, event: RoundEnded) -> None:
+        """Count a finished round."""
+        self.search_seconds += event.seconds - event.shrink_seconds
+        self.executions += event.executions
+
+    def add_reduction(self, event: ReductionEnded) -> None:
+        """Count a finished reduction."""
+        self.executions += event.executions
+
+    def cases_per_second(self, jobs: int) -> float:
+        """Distinct cases per second of search, as if all ``jobs`` workers had searched all the time."""
+        return self.cases / (self.search_seconds / jobs) if self.search_seconds else 0.0
+
+    def facts(self) -> dict[str, object]:
+        """The totals that the store keeps for a later ``--resume``."""
+        return {
+            "cases": self.cases,
+            "duplicates": self.duplicates,
+            "compared": self.compared,
+            "executions": self.executions,
+            "search_s": round(self.search_seconds, 3),
+            "left_out": dict(self.left_out),
+            "operators": sorted(self.operators),
+        }
+
+    def flush(self, store: RunStore) -> None:
+        """Write everything counted since the last flush."""
+        store.add_counts(self._verdicts, self._cells, merge_features(self._features))
+        store.set_facts(self.facts())
+        self._verdicts.clear()
+        self._cells.clear()
+        self._features.clear()
+
+    def verdict_table(self) -> Mapping[str, Mapping[str, int]]:
+        """Route id → kind → count, plain dicts."""
+        return {route: dict(counts) for route, counts in sorted(self.verdicts.items())}

@@ -1,0 +1,106 @@
+"""A campaign worker: one process with its own tools that does one task after the other.
+
+The coordinator may kill it at any moment; whatever it found is on disk by then. Ctrl-C is the coordinator's
+business, so SIGINT is ignored here.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from fuzzconv.assembly import open_pipeline
+from fuzzconv.campaign.examiner import Examiner, case_event
+from fuzzconv.campaign.messages import (
+    CaseJudged,
+    Event,
+    ReduceTask,
+    RoundEnded,
+    SearchTask,
+    Task,
+    WorkerReady,
+)
+from fuzzconv.campaign.reduction import reduce_candidate
+from fuzzconv.campaign.search import SearchRound
+from fuzzconv.campaign.settings import CampaignSettings
+from fuzzconv.campaign.vulkan_lane import VulkanLane
+from fuzzconv.judgement import Judgement
+from fuzzconv.pipeline import Pipeline
+
+
+def worker_main(connection: Connection, settings: CampaignSettings) -> None:
+    """The process's main function: tasks in, events out, until a None or the end of the pipe."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with suppress(EOFError, BrokenPipeError), open_pipeline(settings.toolchain, settings.routes) as pipeline:
+        worker = _Worker(connection, settings, pipeline)
+        try:
+            worker.work()
+        finally:
+            worker.close()
+
+
+class _Worker:
+    def __init__(self, connection: Connection, settings: CampaignSettings, pipeline: Pipeline) -> None:
+        self._connection = connection
+        self._settings = settings
+        self._pipeline = pipeline
+        self._sending = threading.Lock()
+        cpu = [route for route in settings.routes if route.device == "cpu"]
+        vulkan = [route for route in settings.routes if route.device == "vulkan"]
+        self._lane = VulkanLane(pipeline, vulkan, self._emit, _vulkan_event) if vulkan else None
+        self._examiner = Examiner(pipeline, cpu, self._lane, settings.candidates, self._emit)
+
+    def work(self) -> None:
+        self._emit(WorkerReady())
+        while (task := self._next_task()) is not None:
+            if isinstance(task, SearchTask):
+                self._search(task)
+            else:
+                self._reduce(task)
+
+    def close(self) -> None:
+        if self._lane:
+            self._lane.close()
+
+    def _next_task(self) -> Task | None:
+        task: Task | None = self._connection.recv()
+        return task
+
+    def _emit(self, event: Event) -> None:
+        with self._sending:
+            self._connection.send(event)
+
+    def _search(self, task: SearchTask) -> None:
+        started = time.monotonic()
+        executions, cases = self._pipeline.executions, self._examiner.cases
+        diagnosing = self._examiner.diagnosis_seconds
+        round_ = SearchRound(self._examiner, task, Path(self._settings.database))
+        round_.run()
+        self._emit(
+            RoundEnded(
+                task.number,
+                time.monotonic() - started,
+                round_.shrink_seconds + self._examiner.diagnosis_seconds - diagnosing,
+                self._examiner.cases - cases,
+                self._pipeline.executions - executions,
+            )
+        )
+
+    def _reduce(self, task: ReduceTask) -> None:
+        executions = self._pipeline.executions
+        self._emit(
+            reduce_candidate(
+                task,
+                self._pipeline,
+                self._settings,
+                executions=lambda: self._pipeline.executions - executions,
+            )
+        )
+
+
+def _vulkan_event(before: Judgement, after: Judgement) -> CaseJudged:
+    return case_event(after, after.verdicts[len(before.verdicts) :], "", {}, ())
