@@ -1,0 +1,133 @@
+"""Find the part of a failing case that fails by itself: single operators first, then connected subgraphs.
+
+A failure's signature is taken from the part, never from the whole graph around it. Every part is fed the
+values it saw in the whole, so no operator is blamed for inputs it never gets.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from fuzzconv.case import Case
+from fuzzconv.findings.finding import Signature
+from fuzzconv.findings.rebuild import tensor_values
+from fuzzconv.findings.signature import failures, family_of, signature_of
+from fuzzconv.findings.subgraph import connected_parts, extract, operator_nodes
+from fuzzconv.judgement import Judge, Judgement
+from fuzzconv.route import Route
+from fuzzconv.verdict import Verdict
+
+DEFAULT_SECONDS = 20.0
+_MOST_JUDGED = 200
+
+
+@dataclass(frozen=True)
+class Localised:
+    """A part of a case that fails by itself.
+
+    Attributes:
+        judgement: the part on every route.
+        verdict: the failure, on the simplest route that shows it.
+        signature: its wide signature.
+        positions: which nodes of the whole it is; all of them when no smaller part fails.
+    """
+
+    judgement: Judgement
+    verdict: Verdict
+    signature: Signature
+    positions: tuple[int, ...]
+
+    @property
+    def case(self) -> Case:
+        """The part as a case."""
+        return self.judgement.case
+
+
+def localise(
+    judgement: Judgement,
+    verdict: Verdict,
+    judge: Judge,
+    routes: Sequence[Route],
+    *,
+    seconds: float = DEFAULT_SECONDS,
+) -> tuple[Localised, ...]:
+    """The smallest parts of ``judgement.case`` that show the failure ``verdict`` stands for.
+
+    Every single operator that fails is a part of its own (they are separate causes); when none does, the
+    first of the smallest connected subgraphs that fail. The last resort is the whole case.
+
+    Args:
+        judgement: the failing case.
+        verdict: one of ``failures(judgement)``.
+        judge: who judges the parts.
+        routes: all routes that may tell conditions apart; each found part is judged on all of them, the
+            search itself on the verdict's own.
+        seconds: when the search gives up; the whole case is then the answer.
+    """
+    deadline = time.monotonic() + seconds
+    family = family_of(verdict)
+    case = judgement.case
+    operators = operator_nodes(case.model)
+    values = tensor_values(case) if len(operators) > 1 else None
+    sizes = range(1, len(operators)) if values is not None else range(0)
+    judged: set[str] = set()
+    for size in sizes:
+        found: list[Localised] = []
+        for positions in connected_parts(case.model, size):
+            if time.monotonic() > deadline or len(judged) >= _MOST_JUDGED:
+                break
+            part = extract(case, positions, values or {})
+            if part is None or part.key in judged:
+                continue
+            judged.add(part.key)
+            if not _fails(judge.judge(part, [verdict.route]), family):
+                continue
+            located = _located(judge.judge(part, routes), verdict, positions)
+            if located is None:
+                continue
+            found.append(located)
+            if size > 1:
+                break
+        if found:
+            return _distinct(found)
+    return (_whole(judgement, verdict, judge, routes, tuple(operators)),)
+
+
+def _fails(judgement: Judgement, family: str) -> bool:
+    return any(v.kind.is_bad and family_of(v) == family for v in judgement.verdicts)
+
+
+def _located(judgement: Judgement, verdict: Verdict, positions: tuple[int, ...]) -> Localised | None:
+    """The part's own failure of the same family and converter; None when the second look shows none."""
+    for failure in _candidates(judgement, verdict):
+        return Localised(judgement, failure, signature_of(judgement, failure), positions)
+    return None
+
+
+def _candidates(judgement: Judgement, verdict: Verdict) -> Iterator[Verdict]:
+    """Failures like ``verdict``; where pnnx and onnx2ncnn fail alike, the one that stands for both."""
+    alike = [v for v in failures(judgement) if family_of(v) == family_of(verdict)]
+    yield from sorted(alike, key=lambda v: v.route.converter != verdict.route.converter)
+
+
+def _whole(
+    judgement: Judgement,
+    verdict: Verdict,
+    judge: Judge,
+    routes: Sequence[Route],
+    positions: tuple[int, ...],
+) -> Localised:
+    missing = [r for r in routes if r not in {v.route for v in judgement.verdicts}]
+    full = judge.judge(judgement.case, routes) if missing else judgement
+    located = _located(full, verdict, positions)
+    return located or Localised(judgement, verdict, signature_of(judgement, verdict), positions)
+
+
+def _distinct(found: Sequence[Localised]) -> tuple[Localised, ...]:
+    """One part for each signature: the first."""
+    first: dict[Signature, Localised] = {}
+    for part in found:
+        first.setdefault(part.signature, part)
+    return tuple(first.values())

@@ -1,0 +1,218 @@
+"""When are two failures the same bug? Signatures, computed at two moments.
+
+``signature_of`` reads a *localised* case (``localise.py``) and lists every trait its operators have: the wide
+signature. After reduction it is given only the traits that matter: the exact signature, which names the
+finding. ``covers`` connects the two: an exact signature covers a wide one of the same operators that has, at
+least, the traits that matter. So a campaign dedupes in three steps, each dearer than the last:
+
+1. a wide signature that a known exact one covers is a hit on that finding (no tool runs; ``explains`` in
+   ``probes.py`` spends one more judgement to be sure: without the traits that matter, it must pass);
+2. an equal wide signature met before is waiting for, or was, reduction already;
+3. otherwise the case is reduced, and an exact signature that is known makes it a duplicate.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+
+import numpy as np
+
+from fuzzconv.findings.finding import Signature
+from fuzzconv.findings.traits import Trait, operators_of, split_operator, traits_of
+from fuzzconv.judgement import Judgement
+from fuzzconv.verdict import Kind, Verdict
+
+_FAMILIES = {
+    Kind.WEIGHT_LOST: "weights",
+    Kind.WEIGHT_SHIFT: "weights",
+    Kind.WEIGHT_NAN: "weights",
+    Kind.SHAPE_MISMATCH: "result",
+    Kind.NAN: "result",
+    Kind.DIVERGENCE: "result",
+    Kind.CRASH: "crash",
+    Kind.HANG: "hang",
+    Kind.REFUSED: "refused",
+    Kind.LOAD_FAILURE: "load",
+    Kind.NONDETERMINISM: "nondeterminism",
+}
+_FIXED_STAGES = {"weights": "weights", "result": "compare", "nondeterminism": "compare"}
+_EITHER = "ncnn"
+_BY_NCNN = frozenset({"load", "run", "compare"})
+_MASKS = (
+    (re.compile(r"\x1b\[[0-9;]*m"), ""),
+    (re.compile(r"0x[0-9a-fA-F]+"), "ADDRESS"),
+    (re.compile(r"(?:[A-Za-z]:)?(?:[/\\][\w.+-]+)+[/\\]?"), "PATH"),
+    (re.compile(r"'[^']*'|\"[^\"]*\""), "NAME"),
+    (re.compile(r"\d+"), "N"),
+)
+_LONGEST_MESSAGE = 120
+
+
+def family_of(verdict: Verdict) -> str:
+    """The family of a bad verdict; kinds that one cause can show alternately are one family."""
+    return _FAMILIES[verdict.kind]
+
+
+def failures(judgement: Judgement) -> tuple[Verdict, ...]:
+    """One bad verdict for each failure of a case: a family at a converter, on its simplest route.
+
+    A failure that both converters show alike is ncnn's, and listed once. Most interesting first.
+    """
+    groups: dict[tuple[str, str], list[Verdict]] = {}
+    for verdict in judgement.verdicts:
+        if verdict.kind.is_bad:
+            groups.setdefault((verdict.route.converter, family_of(verdict)), []).append(verdict)
+    simplest = [min(group, key=_route_order) for group in groups.values()]
+    distinct: list[Verdict] = []
+    for verdict in simplest:
+        if not any(_alike(judgement, verdict, other) for other in distinct):
+            distinct.append(verdict)
+    return tuple(sorted(distinct, key=lambda v: (v.silent, v.kind.rank), reverse=True))
+
+
+def signature_of(
+    judgement: Judgement, verdict: Verdict, traits: Collection[Trait] | None = None
+) -> Signature:
+    """The signature of one failure of a localised or reduced case.
+
+    Args:
+        judgement: the case on every route (routes left out can't separate conditions).
+        verdict: one of ``failures(judgement)``.
+        traits: those that matter; None takes all there are (a wide signature).
+    """
+    family = family_of(verdict)
+    case = judgement.case
+    return Signature(
+        family=family,
+        converter=_converter(judgement, verdict),
+        stage=_FIXED_STAGES.get(family, verdict.stage),
+        operators=operators_of(case, traits_of(case) if traits is None else traits),
+        condition=_condition(judgement, verdict),
+        message=_message(verdict),
+    )
+
+
+def covers(exact: Signature, wide: Signature) -> bool:
+    """Whether a failure of signature ``wide`` can have the cause that ``exact`` names."""
+    return (
+        same_frame(exact, wide)
+        and len(exact.operators) == len(wide.operators)
+        and all(_operator_covers(e, w) for e, w in zip(exact.operators, wide.operators, strict=True))
+    )
+
+
+def same_frame(one: Signature, other: Signature) -> bool:
+    """Whether two signatures agree in all but the operators.
+
+    ``ncnn`` agrees with either converter: a case the other converter can't take shows the bug on one only.
+    """
+    return (one.family, one.stage, one.condition, one.message) == (
+        other.family,
+        other.stage,
+        other.condition,
+        other.message,
+    ) and (one.converter == other.converter or _EITHER in (one.converter, other.converter))
+
+
+def same_cause(one: Signature, other: Signature) -> bool:
+    """Whether two exact signatures name one cause."""
+    return same_frame(one, other) and one.operators == other.operators
+
+
+def coarse(signature: Signature) -> Signature:
+    """The signature with operator names only: what all failures of these operators have in common."""
+    names = tuple(split_operator(text)[0] for text in signature.operators)
+    return Signature(
+        signature.family, signature.converter, signature.stage, names, signature.condition, signature.message
+    )
+
+
+def normalise_message(text: str) -> str:
+    """The last line of what a tool said, without what differs between machines and cases."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    line = lines[-1] if lines else ""
+    for pattern, mask in _MASKS:
+        line = pattern.sub(mask, line)
+    return line[:_LONGEST_MESSAGE]
+
+
+def _operator_covers(exact: str, wide: str) -> bool:
+    exact_name, exact_words = split_operator(exact)
+    wide_name, wide_words = split_operator(wide)
+    return exact_name == wide_name and exact_words <= wide_words
+
+
+def _route_order(verdict: Verdict) -> tuple[object, ...]:
+    route = verdict.route
+    return (bool(route.options), route.device != "cpu", route.setting, route.options, route.device)
+
+
+def _siblings(judgement: Judgement, verdict: Verdict) -> list[Verdict]:
+    return [v for v in judgement.verdicts if v.route.converter == verdict.route.converter]
+
+
+def _condition(judgement: Judgement, verdict: Verdict) -> str:
+    """What all failing routes of the converter share and a passing route lacks, most basic first."""
+    siblings = _siblings(judgement, verdict)
+    family = family_of(verdict)
+    bad = [v.route for v in siblings if v.kind.is_bad and family_of(v) == family]
+    good = [v.route for v in siblings if v.kind is Kind.OK]
+    words = []
+    if len({r.setting for r in bad}) == 1 and any(r.setting != bad[0].setting for r in good):
+        words.append(bad[0].setting)
+    if not verdict.kind.is_weight_fault:
+        if len({r.device for r in bad}) == 1 and any(r.device != bad[0].device for r in good):
+            words.append(bad[0].device)
+        if all(r.options for r in bad) and any(not r.options for r in good):
+            words.append(min(r.options for r in bad))
+    return "+".join(words)
+
+
+def _converter(judgement: Judgement, verdict: Verdict) -> str:
+    others = [v for v in judgement.verdicts if v.route.converter != verdict.route.converter]
+    if any(_alike(judgement, verdict, other) for other in others):
+        return _EITHER
+    return verdict.route.converter
+
+
+def _alike(judgement: Judgement, one: Verdict, other: Verdict) -> bool:
+    """Whether two converters' results fail alike in ncnn, so that ncnn is what fails."""
+    if one.route.converter == other.route.converter or not other.kind.is_bad:
+        return False
+    if family_of(one) != family_of(other) or not {one.stage, other.stage} <= _BY_NCNN:
+        return False
+    if family_of(one) == "result":
+        return _same_values(judgement, one, other)
+    return one.stage == other.stage and _message(one) == _message(other)
+
+
+def _same_values(judgement: Judgement, one: Verdict, other: Verdict) -> bool:
+    first = judgement.actual.get(str(one.route), {})
+    second = judgement.actual.get(str(other.route), {})
+    if not first or set(first) != set(second):
+        return False
+    for name, array in first.items():
+        twin = second[name]
+        if array is None or twin is None:
+            if array is not twin:
+                return False
+        elif array.size != twin.size or not np.allclose(
+            array.ravel(), twin.ravel(), rtol=1e-3, atol=1e-5, equal_nan=True
+        ):
+            return False
+    return True
+
+
+def _message(verdict: Verdict) -> str:
+    if family_of(verdict) not in ("crash", "load", "refused"):
+        return ""
+    unknown = verdict.evidence.get("unknown_layer")
+    if unknown:
+        return f"unknown layer {unknown}"
+    said = (str(verdict.evidence.get(key) or "") for key in ("signal", "message"))
+    return _joined(normalise_message(text) for text in said)
+
+
+def _joined(parts: Iterable[str]) -> str:
+    return ": ".join(part for part in parts if part)
