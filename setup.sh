@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")"
 exec </dev/null
-export PIP_NO_INPUT=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+export PIP_NO_INPUT=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONWARNINGS=ignore
 
 VENV=.venv
 STAMP=$VENV/setup.stamp

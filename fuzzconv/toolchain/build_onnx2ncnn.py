@@ -19,7 +19,7 @@ from pathlib import Path
 
 from fuzzconv.errors import FuzzconvError, MissingToolError
 from fuzzconv.toolchain.cache import cache_directory
-from fuzzconv.toolchain.executable import how_it_ended, start_problem
+from fuzzconv.toolchain.executable import apt_command, how_it_ended, python_command, start_problem
 
 SOURCE = "python-realesrgan-ncnn-vulkan"
 SOURCE_VERSION = "1.1"
@@ -27,7 +27,6 @@ SOURCE_SHA256 = "95349d10648ada7105f49672af7f1fd778fc1cb23e20538ee0ed6aad54b2706
 VERSION = "source of 2023-05-29"
 DEBIAN_PACKAGES = ("g++", "protobuf-compiler", "libprotobuf-dev")
 
-_COMMAND = "python -m fuzzconv.toolchain.build_onnx2ncnn"
 _TOOL_DIRECTORY = "/src/ncnn/tools/onnx/"
 _DOWNLOAD_SECONDS = 600
 _COMPILE_SECONDS = 600
@@ -60,8 +59,8 @@ def missing_build_tools() -> str:
 def remedy() -> str:
     """The one command that gets onnx2ncnn on this machine."""
     if missing_build_tools():
-        return f"apt-get install -y {' '.join(DEBIAN_PACKAGES)} && {_COMMAND}"
-    return _COMMAND
+        return f"{apt_command(*DEBIAN_PACKAGES)} && {_command()}"
+    return _command()
 
 
 def build() -> Path:
@@ -83,6 +82,10 @@ def build() -> Path:
         built.replace(binary)
         recipe.replace(_recipe_file(binary))
     return binary
+
+
+def _command() -> str:
+    return f"{python_command()} -m fuzzconv.toolchain.build_onnx2ncnn"
 
 
 def _recipe() -> dict[str, str]:
@@ -137,9 +140,9 @@ def _run(command: list[str], directory: Path, seconds: int, failure: str) -> Non
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise MissingToolError(f"onnx2ncnn: {failure} within {seconds} s; try again: {_COMMAND}") from None
+        raise MissingToolError(f"onnx2ncnn: {failure} within {seconds} s; try again: {_command()}") from None
     if done.returncode:
-        raise MissingToolError(f"onnx2ncnn: {failure}: {how_it_ended(done)}; try again: {_COMMAND}")
+        raise MissingToolError(f"onnx2ncnn: {failure}: {how_it_ended(done)}; try again: {_command()}")
 
 
 def main() -> int:

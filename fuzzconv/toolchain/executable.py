@@ -1,9 +1,11 @@
-"""Whether a file is a native executable and starts at all."""
+"""Executables: whether a file is native, whether it starts, how to name one in a command for people."""
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 _START_SECONDS = 30
@@ -58,3 +60,17 @@ def how_it_ended(done: subprocess.CompletedProcess[str]) -> str:
     else:
         how = f"ended with status {done.returncode}"
     return f"{how} ({last_line})" if last_line else how
+
+
+def python_command() -> str:
+    """The running Python as a user would type it: relative to the current directory when it lies below."""
+    executable = Path(sys.executable)
+    if executable.is_relative_to(Path.cwd()):
+        return str(executable.relative_to(Path.cwd()))
+    return str(executable)
+
+
+def apt_command(*packages: str) -> str:
+    """The command that installs Debian packages, for this user."""
+    prefix = "" if os.geteuid() == 0 else "sudo "
+    return f"{prefix}apt-get install -y {' '.join(packages)}"

@@ -19,10 +19,15 @@ from pathlib import Path
 
 from fuzzconv.errors import UsageError
 from fuzzconv.toolchain import build_onnx2ncnn
-from fuzzconv.toolchain.executable import how_it_ended, is_elf, is_pip_script, start_problem
+from fuzzconv.toolchain.executable import (
+    apt_command,
+    how_it_ended,
+    is_elf,
+    is_pip_script,
+    python_command,
+    start_problem,
+)
 from fuzzconv.toolchain.toolchain import UNKNOWN_VERSION, Tool, Toolchain, VulkanDevice
-
-VULKAN_REMEDY = "apt-get install -y mesa-vulkan-drivers"
 
 _PROBE_SECONDS = 120
 
@@ -31,7 +36,12 @@ Remedy = Callable[[], str]
 
 def pnnx_remedy() -> str:
     """The command that gets pnnx; ``--no-deps``, because it declares torch, which its binary never uses."""
-    return "python -m pip install --no-deps pnnx"
+    return f"{python_command()} -m pip install --no-deps pnnx"
+
+
+def vulkan_remedy() -> str:
+    """The command that gets a Vulkan driver which needs no GPU (Mesa's lavapipe), loader included."""
+    return apt_command("libvulkan1", "mesa-vulkan-drivers")
 
 
 def find_toolchain(
@@ -109,7 +119,7 @@ def find_ncnn(explicit: Path | None = None) -> Tool:
     if not (directory / "ncnn").is_dir():
         raise UsageError(
             f"--ncnn {explicit}: no ncnn package in there; "
-            f"get one with: python -m pip install --no-deps --target {explicit} ncnn"
+            f"get one with: {python_command()} -m pip install --no-deps --target {explicit} ncnn"
         )
     return Tool("ncnn", directory, _version_in(directory, "ncnn"), "--ncnn")
 
@@ -119,7 +129,7 @@ def find_package(name: str) -> Tool:
     try:
         distribution = metadata.distribution(name)
     except metadata.PackageNotFoundError:
-        return Tool(name, missing="not installed", remedy=f"python -m pip install {name}")
+        return Tool(name, missing="not installed", remedy=f"{python_command()} -m pip install {name}")
     directory = Path(str(distribution.locate_file(""))).resolve()
     return Tool(name, directory, distribution.version, "Python package")
 
@@ -141,13 +151,15 @@ def _ask_ncnn(ncnn: Tool) -> tuple[Tool, VulkanDevice]:
         return ncnn, VulkanDevice(missing="can't be asked for without ncnn", remedy=ncnn.remedy)
     answer = _probe(ncnn.path)
     if error := answer.get("import_error"):
-        broken = Tool("ncnn", missing=f"can't be imported: {error}", remedy="python -m pip install ncnn")
+        broken = Tool(
+            "ncnn", missing=f"can't be imported: {error}", remedy=f"{python_command()} -m pip install ncnn"
+        )
         return broken, VulkanDevice(missing="can't be asked for without ncnn", remedy=broken.remedy)
     if error := answer.get("error"):
-        return ncnn, VulkanDevice(missing=str(error), remedy=VULKAN_REMEDY)
+        return ncnn, VulkanDevice(missing=str(error), remedy=vulkan_remedy())
     if not answer.get("devices"):
         missing = "ncnn finds no Vulkan device (no driver?)"
-        return ncnn, VulkanDevice(missing=missing, remedy=VULKAN_REMEDY)
+        return ncnn, VulkanDevice(missing=missing, remedy=vulkan_remedy())
     known = {key: str(answer[key]) for key in ("device", "driver", "api_version")}
     return ncnn, VulkanDevice(**known)
 
