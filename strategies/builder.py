@@ -1,0 +1,453 @@
+"""The graph under construction: what an operator spec draws from and writes to.
+
+``Value`` is a tensor of the graph with its static type and a sound range of its numbers; ``Want`` says which
+values an operator takes; ``Builder`` draws choices, makes inputs and weights, and appends nodes. The range of
+every value is carried along, so that the reference stays finite and away from poles by construction.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from itertools import accumulate
+from typing import Any, TypeVar
+
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn, SearchStrategy
+from onnx import NodeProto, TensorProto
+from onnx.helper import make_attribute
+
+from fuzzconv.case import Array
+from strategies import values
+from strategies.dtypes import DTYPES, FLOAT32, HALF_AND_SINGLE, INT64, Dtype
+from strategies.initializers import FORMS, INITIALIZER_FORMS, ROUTES, legal, node, tensor
+from strategies.shapes import BATCHES, CHANNELS, MAX_ELEMENTS, RANKS, SIZES, Shape, elements, fitting
+from strategies.swarm import Swarm
+
+T = TypeVar("T")
+
+LIMIT = 1e4
+"""Operators take values up to this magnitude by default: sums of them stay far from fp16's overflow at 65504
+in most graphs and from fp32's always."""
+
+SHAPE_FORMS = ("raw_data", "typed", "constant", "constant_typed", "constant_list")
+"""Storage forms of constants that fix a shape (axes, sizes, pads): shape inference must see them."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """A tensor of the graph.
+
+    Attributes:
+        name: its ONNX name.
+        dtype, shape: its static type.
+        lo, hi: every element lies within [lo, hi].
+        constant: it depends on no graph input.
+    """
+
+    name: str
+    dtype: Dtype
+    shape: Shape
+    lo: float = -3.0
+    hi: float = 3.0
+    constant: bool = False
+
+    @property
+    def rank(self) -> int:
+        """Number of dimensions."""
+        return len(self.shape)
+
+    @property
+    def bound(self) -> float:
+        """Largest magnitude of any element."""
+        return max(abs(self.lo), abs(self.hi))
+
+
+@dataclass(frozen=True)
+class Want:
+    """Which values an operator takes as its main input, and how to make a fresh one.
+
+    Attributes:
+        dtypes: element types; a fresh input has the graph's own float type where that is among them.
+        ranks: ranks.
+        lo, hi: the range that the values must lie in.
+        fresh: the range of a fresh input with ordinary values; kept away from the operator's poles and jumps.
+        where: a further condition on the value's shape (a fresh input's shape must meet it by ``shape``).
+        shape: draws the shape of a fresh input; None draws any shape of ``ranks``.
+        jump: the operator jumps at every integer plus this; it then takes only fresh inputs, whose numbers stay
+            0.3 away from every jump.
+    """
+
+    dtypes: frozenset[Dtype] = HALF_AND_SINGLE
+    ranks: tuple[int, ...] = (0, 1, 2, 3, 4, 5)
+    lo: float = -LIMIT
+    hi: float = LIMIT
+    fresh: tuple[float, float] = (-3.0, 3.0)
+    where: Callable[[Shape], bool] | None = None
+    shape: Callable[[Builder], Shape] | None = None
+    jump: float | None = None
+
+    def accepts(self, value: Value) -> bool:
+        """Whether ``value`` may be the main input."""
+        return (
+            self.jump is None
+            and value.dtype in self.dtypes
+            and len(value.shape) in self.ranks
+            and self.lo <= value.lo
+            and value.hi <= self.hi
+            and (self.where is None or self.where(value.shape))
+        )
+
+
+_STRIDE = 1 << 20
+
+
+@lru_cache(maxsize=1 << 14)
+def _numbered(count: int, ordinal: int) -> SearchStrategy[int]:
+    """``count`` numbers, a different strategy for every ``ordinal``.
+
+    Hypothesis turns five of six examples into copies of the one before, in which one draw is copied over
+    another of an equal strategy. Here that mostly gives the same case once more (37 % duplicates were seen), so
+    that no two draws of a case use equal strategies.
+    """
+    return st.sampled_from(range(ordinal * _STRIDE, ordinal * _STRIDE + count))
+
+
+@dataclass
+class Builder:
+    """Draws choices and collects the graph.
+
+    Attributes:
+        draw: Hypothesis's draw function.
+        swarm: what may be used.
+        opset: version of the default operator set.
+        dtype: the graph's float type.
+        rare_case: this case may hold what pnnx is known not to support.
+        odds: factor in (0, 1] per operator, storage form, type or pattern name that lowers its odds.
+    """
+
+    draw: DrawFn
+    swarm: Swarm
+    opset: int
+    dtype: Dtype = FLOAT32
+    rare_case: bool = False
+    odds: Mapping[str, float] = field(default_factory=dict)
+    nodes: list[NodeProto] = field(default_factory=list)
+    initializers: list[TensorProto] = field(default_factory=list)
+    defaults: list[tuple[str, Dtype, Shape]] = field(default_factory=list)
+    inputs: list[tuple[Value, Array]] = field(default_factory=list)
+    pool: list[Value] = field(default_factory=list)
+    used: set[str] = field(default_factory=set)
+    features: set[str] = field(default_factory=set)
+    _stored: list[Value] = field(default_factory=list)
+    _names: int = 0
+    _draws: int = 0
+
+    # Choices. The first alternative is always the simplest, so that shrinking ends there.
+
+    def _below(self, count: int) -> int:
+        self._draws += 1
+        ordinal = self._draws % 512
+        return self.draw(_numbered(count, ordinal)) - ordinal * _STRIDE
+
+    def pick(self, items: Sequence[T]) -> T:
+        """One of ``items``, the first being the simplest."""
+        return items[0] if len(items) == 1 else items[self._below(len(items))]
+
+    def weighted(self, items: Sequence[tuple[T, float]]) -> T:
+        """One of the (item, weight) pairs with odds by weight, the first being the simplest."""
+        if len(items) == 1:
+            return items[0][0]
+        scaled = [max(1, round(weight * self.odds.get(str(item), 1.0) * 8)) for item, weight in items]
+        sums = list(accumulate(scaled))
+        return items[bisect_right(sums, self._below(sums[-1]))][0]
+
+    def flag(self, one_in: int = 2) -> bool:
+        """True once in ``one_in`` draws; False is the simpler."""
+        return self._below(one_in) == one_in - 1
+
+    def integer(self, lo: int, hi: int) -> int:
+        """An integer in [lo, hi], ``lo`` being the simplest."""
+        return lo if lo == hi else lo + self._below(hi - lo + 1)
+
+    def rare(self) -> bool:
+        """Whether to use a form that pnnx is known not to support; True only in rare cases."""
+        return self.rare_case and self.flag()
+
+    def has(self, feature: str) -> bool:
+        """Whether the swarm allows ``feature``."""
+        return feature in self.swarm.features
+
+    def name(self, stem: str) -> str:
+        """A new unique name."""
+        self._names += 1
+        return f"{stem}{self._names}"
+
+    # Shapes.
+
+    def size(self, budget: int = 33) -> int:
+        """An odd size of one dimension, at most ``budget`` (at least 1)."""
+        return self.pick(fitting(SIZES, budget))
+
+    def channels(self, budget: int = 33) -> int:
+        """A channel count, at most ``budget`` (at least 1)."""
+        return self.pick(fitting(CHANNELS, budget))
+
+    def batch(self) -> int:
+        """A batch size: mostly 1."""
+        if self.has("batches") and self.flag(8):
+            return self.pick(BATCHES)
+        return 1
+
+    def shape(self, ranks: Collection[int] = (0, 1, 2, 3, 4, 5)) -> Shape:
+        """A shape of one of ``ranks``: batch, channels, then sizes; at most ``MAX_ELEMENTS`` elements."""
+        allowed = [r for r in RANKS if r[0] in ranks and r[0] in self.swarm.ranks]
+        rank = self.weighted(allowed or [r for r in RANKS if r[0] in ranks])
+        if rank < 2:
+            return tuple(self.size() for _ in range(rank))
+        channels = self.channels(33 if rank < 5 else 17)
+        equal = self.has("batches") and self.flag(24)
+        dims = [min(channels, 8) if equal else self.batch(), min(channels, 8) if equal else channels]
+        for left in range(rank - 2, 0, -1):
+            room = MAX_ELEMENTS // elements(tuple(dims))
+            dims.append(self.size(int(room ** (1 / left))))
+        return tuple(dims)
+
+    # Values.
+
+    def take(self, want: Want) -> Value:
+        """A value that ``want`` accepts: one of the pool, the latest first, or a fresh input."""
+        found = [v for v in reversed(self.pool) if want.accepts(v)]
+        if not found or (self.has("more_inputs") and self.flag(6)):
+            return self.fresh(want)
+        return found[0] if not self.has("branches") else self.pick(found[:4])
+
+    def fresh(self, want: Want) -> Value:
+        """A new graph input that ``want`` accepts."""
+        dtype = (
+            self.dtype if self.dtype in want.dtypes else self.pick([d for d in DTYPES if d in want.dtypes])
+        )
+        shape = want.shape(self) if want.shape else self.shape(want.ranks)
+        widest = None if want.jump is not None else (want.lo, want.hi)
+        return self.input(shape, dtype, *want.fresh, widest=widest, jump=want.jump)
+
+    def input(
+        self,
+        shape: Shape,
+        dtype: Dtype,
+        lo: float,
+        hi: float,
+        *,
+        widest: tuple[float, float] | None = None,
+        jump: float | None = None,
+    ) -> Value:
+        """A new graph input with values in [lo, hi]; now and then as large as ``widest`` allows.
+
+        ``jump`` moves the numbers 0.3 away from every integer plus ``jump``.
+        """
+        array, lo, hi = self._numbers(shape, dtype, lo, hi, widest)
+        if jump is not None:
+            array, lo, hi = values.avoid_jumps(array, jump), lo - 1, hi + 1
+        value = Value(self.name("x"), dtype, shape, lo, hi)
+        self.inputs.append((value, array))
+        self.pool.append(value)
+        self.features.add(f"input:{dtype.name}")
+        return value
+
+    def partner(self, shape: Shape, dtype: Dtype, lo: float, hi: float, widest: float = LIMIT) -> Value:
+        """A second operand of exactly this type: a pool value (a diamond), a weight, or a fresh input."""
+        found = [
+            v
+            for v in self.pool
+            if v.shape == shape and v.dtype is dtype and -widest <= v.lo and v.hi <= widest and not v.constant
+        ]
+        kinds = [("weight", 4.0)]
+        if found and self.has("branches"):
+            kinds.append(("pool", 4.0))
+        if self.has("more_inputs"):
+            kinds.append(("input", 1.5))
+        match self.weighted(kinds):
+            case "pool":
+                return self.pick(found[::-1])
+            case "input":
+                return self.input(shape, dtype, lo, hi)
+            case _:
+                return self.weight(shape, lo, hi, dtype)
+
+    def _numbers(
+        self, shape: Shape, dtype: Dtype, lo: float, hi: float, widest: tuple[float, float] | None = None
+    ) -> tuple[Array, float, float]:
+        lo, hi = max(lo, dtype.lowest), min(hi, dtype.limit)
+        patterns: Sequence[str] = values.PATTERNS
+        if not (widest and self.has("large_values")):
+            patterns = [p for p in patterns if p != "large"]
+        if self.rare_case and lo <= 0 <= hi:
+            patterns = [*patterns, *values.RARE_PATTERNS]
+        pattern = self.weighted([(p, 6.0 if p in ("distinct", "uniform") else 1.0) for p in patterns])
+        if pattern == "large" and widest:
+            lo, hi = max(widest[0], -1e3, dtype.lowest), min(widest[1], 1e3, dtype.limit)
+        seed = self._below(values.SEEDS)
+        self.features.add(f"values:{pattern}")
+        return values.build(pattern, seed, shape, dtype, lo, hi), lo, hi
+
+    # Constants.
+
+    def weight(self, shape: Shape, lo: float, hi: float, dtype: Dtype | None = None) -> Value:
+        """A constant of this type and shape with values in [lo, hi], stored in any legal form."""
+        dtype = dtype or self.dtype
+        if self.has("shared_weights"):
+            same = [
+                v for v in self._stored if v.shape == shape and v.dtype is dtype and lo <= v.lo and v.hi <= hi
+            ]
+            if same and self.flag(3):
+                self.features.add("weight:shared")
+                return same[-1]
+        value = self._routed(shape, lo, hi, dtype)
+        self._stored.append(value)
+        return value
+
+    def constant(self, array: Array, dtype: Dtype = INT64, *, shape_data: bool = True) -> Value:
+        """A constant with given numbers. ``shape_data``: it fixes a shape, so inference must see it."""
+        name = self._store(array, dtype, SHAPE_FORMS if shape_data else FORMS)
+        numbers = array.astype(np.float64)
+        lo, hi = (float(numbers.min()), float(numbers.max())) if array.size else (0.0, 0.0)
+        return Value(name, dtype, array.shape, lo, hi, constant=True)
+
+    def ints(self, numbers: Sequence[int]) -> Value:
+        """An int64 vector that fixes a shape: axes, sizes, pads."""
+        return self.constant(np.array(numbers, dtype=np.int64))
+
+    def _routed(self, shape: Shape, lo: float, hi: float, dtype: Dtype) -> Value:
+        """Store a tensor, perhaps with Identity, Cast, Transpose, … between it and its user."""
+        routes = [
+            (r, 18.0 if r == "direct" else 1.0) for r in ROUTES if self._may_route(r, shape, lo, hi, dtype)
+        ]
+        route = self.weighted(routes)
+        stored_dtype, stored_shape = dtype, shape
+        if route == "cast":
+            stored_dtype = self.pick([d for d in self._dtypes() if d is not dtype and _integers(d, lo, hi)])
+        elif route == "dequantize":
+            return self._dequantized(shape, lo, hi)
+        elif route == "transpose":
+            stored_shape = shape[::-1]
+        elif route == "reshape":
+            stored_shape = (elements(shape),)
+        array, _, _ = self._numbers(stored_shape, stored_dtype, lo, hi)
+        name = self._store(array, stored_dtype, FORMS)
+        self.features.add(f"route:{route}")
+        numbers = array.astype(np.float64)
+        lo, hi = (float(numbers.min()), float(numbers.max())) if array.size else (0.0, 0.0)
+        value = Value(name, dtype, shape, lo, hi, constant=True)
+        match route:
+            case "identity":
+                return self.node("Identity", [value], value)
+            case "cast":
+                return self.node("Cast", [value], value, to=dtype.code)
+            case "transpose":
+                return self.node("Transpose", [value], value, perm=list(range(len(shape)))[::-1])
+            case "reshape":
+                return self.node("Reshape", [value, self.ints(shape)], value)
+        return value
+
+    def _dequantized(self, shape: Shape, lo: float, hi: float) -> Value:
+        """int8 or uint8 numbers times a scale ("DequantizeLinear", per tensor)."""
+        stored = self.pick([d for d in DTYPES if d.name in ("int8", "uint8")])
+        scale = max(abs(lo), abs(hi)) / 128
+        low = max(stored.lowest, np.ceil(lo / scale)) if stored.kind == "i" else 0.0
+        high = min(stored.limit, np.floor(hi / scale))
+        array, low, high = self._numbers(shape, stored, low, high)
+        name = self._store(array, stored, FORMS)
+        scale32 = np.array(scale, dtype=np.float32)
+        zero = np.zeros((), dtype=stored.numpy)
+        inputs = [name, self._store(scale32, FLOAT32, FORMS[:1]), self._store(zero, stored, FORMS[:1])]
+        self.features.add("route:dequantize")
+        value = Value(name, FLOAT32, shape, low * scale, high * scale, constant=True)
+        return self.node("DequantizeLinear", inputs, value)
+
+    def _may_route(self, route: str, shape: Shape, lo: float, hi: float, dtype: Dtype) -> bool:
+        if route == "direct":
+            return True
+        if route not in self.swarm.storages:
+            return False
+        if route == "cast":
+            return any(d is not dtype and _integers(d, lo, hi) for d in self._dtypes())
+        if route == "dequantize":
+            return dtype is FLOAT32 and self.opset >= 10 and lo < hi and hi > 0 and lo <= 0
+        if route == "transpose":
+            return len(shape) >= 2
+        return True
+
+    def _dtypes(self) -> list[Dtype]:
+        oldest = {"bfloat16": 13}
+        return [
+            d
+            for d in DTYPES
+            if (d is FLOAT32 or d.name in self.swarm.dtypes) and self.opset >= oldest.get(d.name, 9)
+        ]
+
+    def _store(self, array: Array, dtype: Dtype, forms: Sequence[str]) -> str:
+        """Put the numbers into the graph in one of ``forms``; returns the tensor's name."""
+        usable = [
+            (f, 5.0 if f == "raw_data" else 1.0)
+            for f in forms
+            if f == "raw_data" or (f in self.swarm.storages and legal(f, dtype, array, self.opset))
+        ]
+        form = self.weighted(usable)
+        name = self.name("w")
+        self.features.add(f"weight:{dtype.name}:{form}")
+        if form in INITIALIZER_FORMS:
+            self.initializers.append(tensor(name, array, dtype, typed=form == "typed"))
+            if form == "input":
+                self.defaults.append((name, dtype, array.shape))
+            return name
+        shape_input = ""
+        if form == "constant_of_shape":
+            shape_input = self._store(np.array(array.shape, dtype=np.int64), INT64, ("raw_data",))
+        proto = node(form, name, array, dtype, shape_input)
+        proto.name = self.name("n")
+        self.nodes.append(proto)
+        return name
+
+    # Nodes.
+
+    def node(
+        self, op_type: str, inputs: Sequence[Value | str | None], out: Value, **attributes: Any
+    ) -> Value:
+        """Append a node with one output typed like ``out`` (its name is replaced); returns the new value.
+
+        An input of None is an absent optional input. Attributes that are None are left out.
+        """
+        return self.nodes_out(op_type, inputs, [out], **attributes)[0]
+
+    def nodes_out(
+        self,
+        op_type: str,
+        inputs: Sequence[Value | str | None],
+        outs: Sequence[Value | None],
+        **attributes: Any,
+    ) -> list[Value]:
+        """Append a node with several outputs; None is an absent optional output. Returns the present ones."""
+        names = [i.name if isinstance(i, Value) else (i or "") for i in inputs]
+        while names and not names[-1]:
+            names.pop()
+        made = [replace(o, name=self.name("v")) if o else None for o in outs]
+        proto = NodeProto(op_type=op_type, name=self.name("n"), input=names)
+        proto.output.extend(o.name if o else "" for o in made)
+        proto.attribute.extend(make_attribute(k, v) for k, v in attributes.items() if v is not None)
+        self.nodes.append(proto)
+        self.used.update(names)
+        return [o for o in made if o]
+
+    def like(self, value: Value, **changes: Any) -> Value:
+        """The type of ``value`` with some fields changed, for an output (never constant unless it says so)."""
+        return replace(value, **{"constant": False, **changes})
+
+
+def _integers(dtype: Dtype, lo: float, hi: float) -> bool:
+    """Whether ``dtype`` can hold at least two different numbers of [lo, hi]."""
+    if dtype.kind == "f":
+        return dtype.limit >= max(abs(lo), abs(hi))
+    return bool(np.floor(min(hi, dtype.limit)) - np.ceil(max(lo, dtype.lowest)) >= 1)
