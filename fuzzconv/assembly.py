@@ -21,6 +21,7 @@ from fuzzconv.toolchain.toolchain import Toolchain
 
 _TMPFS = Path("/dev/shm")
 _TMPFS_NEEDED = 256 << 20
+_SCRATCH_PREFIX = "fuzzconv-"
 
 
 @contextmanager
@@ -30,7 +31,7 @@ def open_pipeline(toolchain: Toolchain, routes: Iterable[Route]) -> Iterator[Pip
     Every runtime may be used from several threads, one at a time.
     """
     wanted = tuple(routes)
-    scratch = Path(tempfile.mkdtemp(prefix="fuzzconv-", dir=scratch_base()))
+    scratch = _make_scratch()
     converters = {conversion_id(route): _converter(toolchain, route) for route in wanted}
     pythonpath = (toolchain.ncnn.path,) if toolchain.ncnn.path and toolchain.ncnn.origin == "--ncnn" else ()
     devices = {"cpu"} | {route.device for route in wanted}
@@ -45,11 +46,21 @@ def open_pipeline(toolchain: Toolchain, routes: Iterable[Route]) -> Iterator[Pip
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def scratch_base() -> Path | None:
-    """Where conversion files go: tmpfs when there is one with room, else the default (None)."""
+def scratch_base() -> Path:
+    """Where conversion files go: tmpfs when there is one with room, else the system's temporary folder."""
     if os.access(_TMPFS, os.W_OK) and shutil.disk_usage(_TMPFS).free >= _TMPFS_NEEDED:
         return _TMPFS
-    return None
+    return Path(tempfile.gettempdir())
+
+
+def _make_scratch() -> Path:
+    """A scratch folder named after this process; those of processes killed without mercy are removed."""
+    base = scratch_base()
+    for folder in base.glob(f"{_SCRATCH_PREFIX}*"):
+        owner = folder.name.removeprefix(_SCRATCH_PREFIX).partition("-")[0]
+        if owner.isdigit() and not Path("/proc", owner).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{_SCRATCH_PREFIX}{os.getpid()}-", dir=base))
 
 
 def _converter(toolchain: Toolchain, route: Route) -> Converter:
