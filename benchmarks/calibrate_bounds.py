@@ -1,0 +1,187 @@
+"""Calibrate the error bounds: the histogram of error / bound on every route, on the real tools.
+
+Cases come from ``verified_graphs``: operator forms known to be right, so an error is rounding and nothing
+else. No verdict is asked and nothing is filtered: each output element that a bound judges counts, and a
+maximum of 1 or more means that a bound is too tight (or a form is not right after all). Prints one table;
+``--output`` keeps the numbers as JSON, ``docs/bounds.md`` tells how they were used.
+
+    python benchmarks/calibrate_bounds.py --cases 5000
+    python benchmarks/calibrate_bounds.py --cases 500 --routes vulkan --seed 7
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from verified_graphs import random_case
+
+from fuzzconv.case import Array, Case
+from fuzzconv.converters.conversion import Conversion, Converter
+from fuzzconv.converters.onnx2ncnn import Onnx2NcnnConverter
+from fuzzconv.converters.pnnx import PnnxConverter
+from fuzzconv.oracles.values import Comparison, judge_outputs
+from fuzzconv.reference.compute import compute_reference
+from fuzzconv.reference.precisions import precision_of
+from fuzzconv.route import DEFAULT_ROUTES, Route, select_routes
+from fuzzconv.runtime.client import NcnnRuntime
+from fuzzconv.runtime.execution import Feed, Fetch, RunRequest, RunStatus
+from fuzzconv.runtime.options import options_for
+from fuzzconv.toolchain.locate import find_onnx2ncnn, find_pnnx
+
+REDUCED = tuple(
+    Route("pnnx", "fp16=0", device, row) for device in ("cpu", "vulkan") for row in ("fp16", "bf16")
+)
+QUANTILES = (50, 90, 99, 99.9, 100)
+
+
+@dataclass
+class Tally:
+    """What was seen on one route."""
+
+    ratios: list[float] = field(default_factory=list)
+    relative: list[float] = field(default_factory=list)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    worst: str = ""
+
+    def add(self, found: Comparison, forms: str) -> None:
+        if not self.ratios or found.max_ratio > max(self.ratios):
+            self.worst = f"{forms}: {found.description or f'error / max {found.max_rel:.2g}'}"
+        self.outcomes[found.kind.value] += 1
+        self.ratios.append(found.max_ratio)
+        self.relative.append(found.max_rel)
+
+
+def main() -> None:
+    options = _options()
+    routes = select_routes(options.routes, (*DEFAULT_ROUTES, *REDUCED))
+    tallies: dict[Route, Tally] = defaultdict(Tally)
+    started = time.monotonic()
+    with ExitStack() as stack:
+        converters = {route.conversion: _converter(route) for route in routes}
+        runtimes = {route.device: NcnnRuntime(route.device) for route in routes}
+        for part in (*converters.values(), *runtimes.values()):
+            stack.callback(part.close)
+        for number in range(options.cases):
+            if time.monotonic() - started > options.seconds:
+                break
+            case = random_case(np.random.default_rng((options.seed, number)))
+            _measure(case, routes, converters, runtimes, tallies, f"seed {options.seed} case {number}")
+    _report(tallies)
+    if options.output:
+        options.output.write_text(json.dumps(_summary(tallies), indent=1) + "\n")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cases", type=int, default=5000)
+    parser.add_argument("--seconds", type=float, default=1e9, help="stop after this wall time")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--routes", default="*", help="as in fuzzconv --routes; also pnnx:fp16=0/*:fp16, …:bf16"
+    )
+    parser.add_argument("--output", type=Path, help="write the figures as JSON")
+    return parser.parse_args()
+
+
+def _converter(route: Route) -> Converter:
+    tool = find_pnnx() if route.converter == "pnnx" else find_onnx2ncnn()
+    if tool.path is None:
+        raise SystemExit(f"{route.converter} is missing: {tool.missing}; get it with: {tool.remedy}")
+    if route.converter == "pnnx":
+        return PnnxConverter(tool.path, fp16=route.setting == "fp16=1")
+    return Onnx2NcnnConverter(tool.path)
+
+
+def _measure(
+    case: Case,
+    routes: Sequence[Route],
+    converters: dict[tuple[str, str], Converter],
+    runtimes: dict[str, NcnnRuntime],
+    tallies: dict[Route, Tally],
+    name: str,
+) -> None:
+    precisions = {route: precision_of(route) for route in routes}
+    reference = compute_reference(case, precisions.values())
+    conversions = {identity: _convert(converter, case) for identity, converter in converters.items()}
+    for route in routes:
+        tally, precision = tallies[route], precisions[route]
+        if precision not in reference.bounds:
+            tally.outcomes[(reference.skip or reference.precision_skips[precision]).split(":")[0]] += 1
+            continue
+        found = [
+            judge_outputs(reference, precision, actual)
+            for actual in _run(runtimes[route.device], route, case, conversions[route.conversion])
+        ]
+        if not found:
+            tally.outcomes["did not run"] += 1
+            tally.worst = tally.worst or f"{name}: did not run"
+            continue
+        best = min(found, key=lambda c: (c.kind.rank, c.max_ratio))
+        tally.add(best, f"{name} {' '.join(case.operators)}")
+
+
+def _convert(converter: Converter, case: Case) -> Conversion:
+    directory = Path(tempfile.mkdtemp(prefix="calibrate-"))
+    try:
+        return converter.convert(case, directory)
+    finally:
+        shutil.rmtree(directory)
+
+
+def _run(
+    runtime: NcnnRuntime, route: Route, case: Case, conversion: Conversion
+) -> list[dict[str, Array | None]]:
+    """The outputs of every feeding that runs."""
+    ran = []
+    for feeding in conversion.feedings:
+        feeds = tuple(Feed(b.blob, b.prepare(case.inputs[b.tensor]), b.batch_axis) for b in feeding.inputs)
+        fetches = tuple(Fetch(b.blob, b.batch_axis) for b in feeding.outputs)
+        options = options_for(route.options, route.device)
+        request = RunRequest(conversion.param or "", conversion.weights or b"", feeds, fetches, options)
+        result = runtime.run(request)
+        if result.status is RunStatus.DONE:
+            ran.append({b.tensor: result.outputs.get(b.blob) for b in feeding.outputs})
+    return ran
+
+
+def _summary(tallies: dict[Route, Tally]) -> dict[str, object]:
+    return {
+        str(route): {
+            "cases": len(tally.ratios),
+            "outcomes": dict(tally.outcomes),
+            "ratio": dict(zip(map(str, QUANTILES), _quantiles(tally.ratios), strict=True)),
+            "relative": dict(zip(map(str, QUANTILES), _quantiles(tally.relative), strict=True)),
+            "histogram": np.histogram(tally.ratios, bins=np.linspace(0, 1, 11))[0].tolist(),
+            "worst": tally.worst,
+        }
+        for route, tally in tallies.items()
+    }
+
+
+def _quantiles(values: list[float]) -> list[float]:
+    finite = [v for v in values if np.isfinite(v)]
+    return [float(np.percentile(finite, q)) for q in QUANTILES] if finite else [0.0] * len(QUANTILES)
+
+
+def _report(tallies: dict[Route, Tally]) -> None:
+    head = " ".join(f"p{q:<7}" for q in QUANTILES)
+    print(f"{'route':24} cases  error/bound: {head}  error/max|ref|: {head}")
+    for route, tally in tallies.items():
+        ratios = " ".join(f"{v:<8.3g}" for v in _quantiles(tally.ratios))
+        relative = " ".join(f"{v:<8.2g}" for v in _quantiles(tally.relative))
+        print(f"{route!s:24} {len(tally.ratios):5}               {ratios}                  {relative}")
+        print(f"    {dict(tally.outcomes)}  worst: {tally.worst}")
+
+
+if __name__ == "__main__":
+    main()
