@@ -1,0 +1,213 @@
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from made_findings import finding, healthy, lost_axes, shifted_weights, too_new_ir
+
+from fuzzconv.case import Case, read_arrays
+from fuzzconv.converters.conversion import Conversion, Outcome, ToolRun
+from fuzzconv.findings.finding import Finding
+from fuzzconv.report.reproducer import plain, write_reproducer
+from fuzzconv.report.script import inputshape, reproduce_script
+from fuzzconv.toolchain.locate import find_onnx2ncnn, find_pnnx
+from fuzzconv.verdict import Kind
+
+PNNX = find_pnnx()
+ONNX2NCNN = find_onnx2ncnn()
+needs_pnnx = pytest.mark.skipif(not PNNX.found, reason=f"pnnx: {PNNX.missing}")
+needs_onnx2ncnn = pytest.mark.skipif(not ONNX2NCNN.found, reason=f"onnx2ncnn: {ONNX2NCNN.missing}")
+
+STAGES = {
+    Kind.REFUSED: "convert",
+    Kind.LOAD_FAILURE: "load",
+    Kind.HANG: "convert",
+    Kind.CRASH: "run",
+    Kind.WEIGHT_LOST: "weights",
+    Kind.WEIGHT_SHIFT: "weights",
+    Kind.WEIGHT_NAN: "weights",
+}
+BAD_KINDS = [kind for kind in Kind if kind.is_bad]
+ROUTES = ["pnnx:fp16=1/vulkan:fp16", "onnx2ncnn/cpu"]
+
+
+def run(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    tools = {"PNNX": str(PNNX.path), "ONNX2NCNN": str(ONNX2NCNN.path)}
+    return subprocess.run(
+        [sys.executable, folder / "reproduce.py"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, **tools, **environment},
+    )
+
+
+@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("kind", BAD_KINDS)
+def test_every_kind_yields_a_short_script_that_compiles(kind: Kind, route: str) -> None:
+    source = reproduce_script(finding(healthy(), kind, route, STAGES.get(kind, "compare")))
+    compile(source, "reproduce.py", "exec")
+    assert "{{" not in source
+    assert "fuzzconv" not in source
+    assert source.count("\n") < 230
+    assert max(map(len, source.splitlines())) <= 120
+
+
+def test_hostile_text_can_not_break_out_of_the_docstring() -> None:
+    made = finding(healthy(), Kind.DIVERGENCE, "pnnx:fp16=0/cpu")
+    for title in ['"""\nraise SystemExit(77)\n"""', 'ends in a quote "', "\\", "\u202egnp\x00\r", '\\"""']:
+        source = reproduce_script(replace(made, title=title))
+        docstring = compile(source, "reproduce.py", "exec").co_consts[0]
+        assert "Exit:  1 the bug is there" in docstring
+        assert "\u202e" not in source
+
+
+def test_the_folder_is_complete_and_readable(tmp_path: Path) -> None:
+    made = replace(
+        finding(lost_axes(), Kind.SHAPE_MISMATCH, "pnnx:fp16=0/cpu", evidence={"max_error": np.float32(3)}),
+        expected={"y": np.array([[[3], [12]]], np.float32)},
+        bounds={"y": np.full((1, 2, 1), 1e-6)},
+        actual={"pnnx:fp16=0/cpu": {"y": np.zeros((2, 3), np.float32)}, "onnx2ncnn/cpu": {"y": None}},
+        original=healthy(),
+    )
+    run_ = ToolRun(Outcome.DONE, 0, "out", "todo X\n", 0.1)
+    made = replace(
+        made, conversions={"pnnx:fp16=0": Conversion("pnnx", "fp16=0", run_, "7767517\n", b"\x01")}
+    )
+    folder = write_reproducer(made, tmp_path)
+    assert folder == tmp_path / made.slug
+    assert onnx.load(folder / "model.onnx") == made.case.model
+    assert read_arrays(folder / "inputs.npz")["x"].tolist() == [[[0, 1, 2], [3, 4, 5]]]
+    assert read_arrays(folder / "actual" / "pnnx-fp16=0__cpu.npz")["y"].shape == (2, 3)
+    assert read_arrays(folder / "bounds.npz")["y"].max() == 1e-6
+    assert (folder / "converted" / "pnnx-fp16=0" / "m.ncnn.bin").read_bytes() == b"\x01"
+    assert "y = ReduceSum(x, axes)" in (folder / "model.txt").read_text()
+    record = json.loads((folder / "finding.json").read_text())
+    assert record["kind"] == "shape_mismatch"
+    assert record["verdict"]["evidence"] == {"max_error": 3.0}
+    assert record["empty_outputs"] == {"pnnx:fp16=0/cpu": [], "onnx2ncnn/cpu": ["y"]}
+    assert [p.name for p in tmp_path.iterdir()] == [made.slug]
+
+
+def test_an_older_folder_is_replaced_whole(tmp_path: Path) -> None:
+    made = finding(healthy(), Kind.CRASH, "pnnx:fp16=0/cpu", "convert")
+    stale = tmp_path / made.slug / "stale"
+    stale.parent.mkdir()
+    stale.write_text("old")
+    write_reproducer(made, tmp_path)
+    assert not stale.exists()
+
+
+def test_a_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
+    made = replace(healthy(), inputs={"x": np.array([object()])})
+    with pytest.raises(ValueError, match=r"[Oo]bject"):
+        write_reproducer(finding(made, Kind.CRASH, "pnnx:fp16=0/cpu", "convert"), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_external_data_is_kept_and_rebuilt(tmp_path: Path) -> None:
+    made = finding(replace(shifted_weights(), external_data=True), Kind.CRASH, "pnnx:fp16=0/cpu", "convert")
+    folder = write_reproducer(made, tmp_path)
+    assert (folder / "weights.data").stat().st_size == 24
+    source = (folder / "reproduce.py").read_text()
+    assert "save_as_external_data=True" in source
+    scope: dict[str, object] = {"__file__": str(folder / "reproduce.py"), "__name__": "imported"}
+    exec(compile(source, "reproduce.py", "exec"), scope)
+    assert scope["build_model"]() == scope["stored_model"]() == shifted_weights().model
+
+
+def test_inputshape_is_in_the_notation_of_pnnx() -> None:
+    inputs = {"x": np.zeros((1, 3, 9), np.float32), "i": np.zeros(2, np.int64)}
+    assert inputshape(inputs) == "[1,3,9]f32,[2]i64"
+
+
+def test_evidence_becomes_plain_json() -> None:
+    given = {"a": np.int64(3), "b": (np.array([1.5]), float("nan")), 4: {Kind.OK}}
+    assert json.dumps(plain(given)) == '{"a": 3, "b": [[1.5], "nan"], "4": ["Kind.OK"]}'
+
+
+def lost_axes_finding() -> Finding:
+    return replace(
+        finding(lost_axes(), Kind.SHAPE_MISMATCH, "pnnx:fp16=0/cpu"),
+        expected={"y": np.array([[[3], [12]]], np.float32)},
+        bounds={"y": np.full((1, 2, 1), 1e-6)},
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.pnnx
+@needs_pnnx
+def test_a_wrong_result_is_shown(tmp_path: Path) -> None:
+    done = run(write_reproducer(lost_axes_finding(), tmp_path))
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "y: expected float32[1, 2, 1]\n[[[ 3.]\n  [12.]]]" in done.stdout
+    assert "BUG: the shape is wrong" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.pnnx
+@needs_pnnx
+def test_a_converter_crash_is_shown(tmp_path: Path) -> None:
+    done = run(write_reproducer(finding(too_new_ir(), Kind.CRASH, "pnnx:fp16=0/cpu", "convert"), tmp_path))
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "Unsupported model IR version: 14" in done.stdout
+    assert "BUG: pnnx was killed by signal 11 (SIGSEGV)" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.onnx2ncnn
+@needs_onnx2ncnn
+def test_a_weight_shift_is_shown(tmp_path: Path) -> None:
+    evidence = {"initializer": "w"}
+    made = finding(shifted_weights(), Kind.WEIGHT_SHIFT, "onnx2ncnn/cpu", "weights", evidence=evidence)
+    done = run(write_reproducer(made, tmp_path))
+    assert done.returncode == 1, done.stdout + done.stderr
+    # axes: int64 -1 is eight bytes FF; four are read, the other four are taken for the tag of w's blob
+    assert "no ncnn layer reads the weight 'w' with its values [1. 2. 3. 4.]" in done.stdout
+
+
+HEALTHY_RUNS = [
+    (Kind.DIVERGENCE, "pnnx:fp16=1/cpu", "compare"),
+    (Kind.NONDETERMINISM, "onnx2ncnn/cpu", "compare"),
+    (Kind.DIVERGENCE, "onnx2ncnn/cpu", "compare"),
+    (Kind.CRASH, "pnnx:fp16=0/cpu", "run"),
+    (Kind.CRASH, "pnnx:fp16=0/cpu", "convert"),
+    (Kind.REFUSED, "onnx2ncnn/cpu", "convert"),
+    (Kind.LOAD_FAILURE, "onnx2ncnn/cpu", "load"),
+    (Kind.WEIGHT_SHIFT, "pnnx:fp16=1/cpu", "weights"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.pnnx
+@pytest.mark.onnx2ncnn
+@needs_pnnx
+@needs_onnx2ncnn
+@pytest.mark.parametrize(("kind", "route", "stage"), HEALTHY_RUNS)
+def test_a_bug_that_is_gone_exits_0(kind: Kind, route: str, stage: str, tmp_path: Path) -> None:
+    case = healthy()
+    expected = {"z": np.maximum(case.inputs["x"] + np.array([1.5, -2, 3], np.float32), 0)}
+    made = finding(case, kind, route, stage, evidence={"initializer": "b"}, expected=expected)
+    done = run(write_reproducer(made, tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "gone: " in done.stdout
+
+
+@pytest.mark.slow
+def test_a_missing_converter_exits_3_and_names_the_command(tmp_path: Path) -> None:
+    made = finding(healthy(), Kind.REFUSED, "onnx2ncnn/cpu", "convert")
+    done = run(write_reproducer(made, tmp_path), ONNX2NCNN="", PATH="/nonexistent")
+    assert (done.returncode, done.stderr) == (3, "")
+    assert "onnx2ncnn is missing; get it with: " in done.stdout
+
+
+@pytest.mark.slow
+def test_a_model_that_was_changed_is_no_verdict(tmp_path: Path) -> None:
+    folder = write_reproducer(finding(healthy(), Kind.REFUSED, "onnx2ncnn/cpu", "convert"), tmp_path)
+    Case(lost_axes().model, {}).write(folder)
+    assert run(folder).returncode == 2
