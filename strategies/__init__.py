@@ -1,12 +1,11 @@
 """Hypothesis strategies that generate small, valid, odd ONNX cases.
 
-``cases()`` is the whole mix of a campaign; ``cases(operators={"Conv", "Relu"})`` narrows it for a property test
-of your own. ``SPECS`` lists the operators, ``Swarm`` says what one round may use.
+``cases()`` is the whole mix of a campaign; ``cases(operators={"Conv", "Relu"})`` narrows it for a property
+test of your own. ``SPECS`` lists the operators, ``Swarm`` says what one round may use.
 """
 
-import strategies.operators  # fills SPECS
 from strategies.graphs import cases
-from strategies.operators.registry import SPECS, Spec
+from strategies.operators import SPECS, Spec
 from strategies.swarm import Swarm, swarms
 
 __all__ = ["SPECS", "Spec", "Swarm", "cases", "swarms"]

@@ -227,9 +227,7 @@ class Builder:
 
     def fresh(self, want: Want) -> Value:
         """A new graph input that ``want`` accepts."""
-        dtype = (
-            self.dtype if self.dtype in want.dtypes else self.pick([d for d in DTYPES if d in want.dtypes])
-        )
+        dtype = self.dtype if self.dtype in want.dtypes else next(d for d in DTYPES if d in want.dtypes)
         shape = want.shape(self) if want.shape else self.shape(want.ranks)
         widest = None if want.jump is not None else (want.lo, want.hi)
         return self.input(shape, dtype, *want.fresh, widest=widest, jump=want.jump)

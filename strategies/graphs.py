@@ -15,7 +15,7 @@ from onnx import GraphProto, ModelProto, OperatorSetIdProto, ValueInfoProto
 from fuzzconv.case import Array, Case
 from strategies.builder import Builder, Value
 from strategies.dtypes import FLOAT16, FLOAT32, FLOAT64, Dtype
-from strategies.operators.registry import SPECS, Spec
+from strategies.operators import SPECS, Spec
 from strategies.shapes import Shape
 from strategies.swarm import OPSETS, Swarm
 

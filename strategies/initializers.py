@@ -15,7 +15,7 @@ from fuzzconv.case import Array
 from strategies.dtypes import FLOAT32, INT64, Dtype
 
 INITIALIZER_FORMS = ("raw_data", "typed", "input")
-"""Forms that are initializers; ``input`` is one that is also a graph input (a default value)."""
+"""Initializers; ``input`` is one that is also a graph input (a default value)."""
 
 NODE_FORMS = ("constant", "constant_typed", "constant_list", "constant_of_shape")
 """Forms that are nodes. ``constant_list`` is value_float(s)/value_int(s), ``constant_of_shape`` one repeated value."""
@@ -36,6 +36,8 @@ def tensor(name: str, array: Array, dtype: Dtype, *, typed: bool = False) -> Ten
     flat = array.reshape(-1)
     if dtype.name in ("float16", "bfloat16"):
         flat = flat.view(np.uint16)
+    elif dtype.kind == "b":
+        flat = flat.view(np.uint8)
     getattr(proto, dtype.field).extend(flat.tolist())
     return proto
 

@@ -1,8 +1,8 @@
 """Swarm testing: each round of a campaign uses a random subset of operators, types and features.
 
 A graph that may hold anything mostly holds the same few things; leaving parts out lets the rest meet more
-often, and keeps one common bug from masking the others. ``Swarm()`` is the full mix; ``Swarm.of_seed`` draws a
-subset that depends on the seed alone.
+often, and keeps one common bug from masking the others. ``Swarm()`` is the full mix; ``Swarm.of_seed``
+draws a subset that depends on the seed alone.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Swarm:
 
 def swarms() -> SearchStrategy[Swarm]:
     """Swarms of the full operator registry; the simplest is the full mix."""
-    from strategies.operators.registry import SPECS
+    from strategies.operators import SPECS
 
     return st.integers(0, 2**32 - 1).map(
         lambda seed: Swarm.of_seed(seed, operators=SPECS) if seed else Swarm()

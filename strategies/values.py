@@ -124,7 +124,7 @@ def _nearest_zero(lo: float, hi: float) -> float:
 
 
 def avoid_jumps(array: Array, jump: float) -> Array:
-    """Float numbers moved within their unit interval so that they stay 0.3 away from integers plus ``jump``."""
+    """Float numbers moved within their unit interval to stay 0.3 away from integers plus ``jump``."""
     shifted = array.astype(np.float64) - jump
     whole = np.floor(shifted)
     moved = whole + 0.3 + 0.4 * (shifted - whole) + jump

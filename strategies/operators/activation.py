@@ -111,8 +111,8 @@ def shrink(b: Builder, x: Value) -> Value:
 
 
 def _axis(b: Builder, rank: int, default: int) -> int | None:
-    """An axis in [-rank, rank), or None for the default where that is legal."""
-    axes = [*range(rank), *range(-rank, 0)]
+    """An axis (negative ones from opset 11), or None for the default where that is legal."""
+    axes = [*range(rank), *(range(-rank, 0) if b.opset >= 11 else ())]
     choices: list[int | None] = [None, *axes] if -rank <= default < rank else list(axes)
     return b.pick(choices)
 

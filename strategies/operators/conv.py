@@ -37,13 +37,12 @@ def window(
 
     ``pad_limit``: pads stay smaller than the kernel, as pooling wants. ``ceil``: round the output size up.
     """
-    rank = len(spatial)
     same_everywhere = not b.flag()
     auto = b.weighted(((None, 8.0), ("SAME_UPPER", 1.0), ("SAME_LOWER", 1.0), ("VALID", 0.7)))
-    kernel, strides, dilations, begins, ends, out = [], [], [], [], [], []
+    drawn: list[Shape] = []
     for i, size in enumerate(spatial):
         if i and same_everywhere:
-            k, s, d, p, q = kernel[0], strides[0], dilations[0], begins[0], ends[0]
+            k, s, d, p, q, _ = drawn[0]
         else:
             k = b.pick(KERNELS)
             s = b.weighted(((1, 5.0), (2, 3.0), (3, 1.0), (5, 0.3)))
@@ -66,16 +65,19 @@ def window(
                 p, q = (min(p, k - 1), min(q, k - 1)) if pad_limit else (p, q)
                 k = min(k, size + p + q)
             span = size + p + q - ((k - 1) * d + 1)
-            steps = span // s + 1
-            if ceil and span % s and steps * s < size + p:
-                # A window that would start in the end padding is dropped ("MaxPool", ceil_mode).
-                steps += 1
+            if ceil and span % s:
+                # A window that would start in the end padding: onnx and onnxruntime disagree on whether it is
+                # dropped, from opset to opset, so none is made.
+                q, s = 0, min(s, (k - 1) * d + 1)
+                span = size + p - ((k - 1) * d + 1)
+                steps = -(-span // s) + 1
+            else:
+                steps = span // s + 1
         else:
             steps = -(-size // s)
-        kernel.append(k), strides.append(s), dilations.append(d), begins.append(p), ends.append(q)
-        out.append(steps)
-    assert len(out) == rank
-    return Window(tuple(kernel), tuple(strides), tuple(dilations), (*begins, *ends), auto, tuple(out))
+        drawn.append((k, s, d, p, q, steps))
+    kernel, strides, dilations, begins, ends, out = zip(*drawn, strict=True)
+    return Window(kernel, strides, dilations, (*begins, *ends), auto, out)
 
 
 def ones_left_out(b: Builder, numbers: Shape) -> Shape | None:
@@ -130,29 +132,27 @@ def conv(b: Builder, x: Value) -> Value:
 def conv_transpose(b: Builder, x: Value) -> Value:
     """("ConvTranspose") output size = stride (in - 1) + output_padding + (kernel - 1) dilation + 1 - pads."""
     batch, channels, *spatial = x.shape
-    kernel, strides, dilations, begins, ends, extra, out = [], [], [], [], [], [], []
     same = b.rare()
+    drawn: list[Shape] = []
     for size in spatial:
         k, s = b.pick((2, 1, 3, 4, 5)), b.weighted(((1, 4.0), (2, 4.0), (3, 1.0)))
         d = b.weighted(((1, 6.0), (2, 1.0)))
+        if same:
+            drawn.append((max(k, s), s, 1, 0, 0, 0, size * s))
+            continue
         full = s * (size - 1) + (k - 1) * d + 1
         p = min(b.integer(0, 2), (full - 1) // 2)
         q = min(p if not b.flag(4) else b.integer(0, 2), (full - 1) // 2)
-        e = b.integer(0, max(s, d) - 1) if b.flag(3) else 0
-        kernel.append(k), strides.append(s), dilations.append(d), extra.append(min(e, s - 1))
-        begins.append(p), ends.append(q)
-        out.append(full - p - q + extra[-1])
-    if same:
-        extra, out = [0] * len(spatial), [n * s for n, s in zip(spatial, strides, strict=True)]
-        dilations = [1] * len(spatial)
-        kernel = [max(k, s) for k, s in zip(kernel, strides, strict=True)]
+        extra = b.integer(0, s - 1) if b.flag(3) else 0
+        drawn.append((k, s, d, p, q, extra, full - p - q + extra))
+    kernel, strides, dilations, begins, ends, extras, out = zip(*drawn, strict=True)
     groups = [g for g in range(1, channels + 1) if channels % g == 0]
     group = b.weighted(
         ((1, 5.0), *(((channels, 2.0),) if channels > 1 else ()), *((g, 1.0) for g in groups[1:-1]))
     )
-    room = MAX_ELEMENTS // max(elements(tuple(out)) * batch, 1)
+    room = MAX_ELEMENTS // max(elements(out) * batch, 1)
     per_group = max(1, min(b.channels(17), room) // group) if group == 1 else b.pick((1, 2, 3))
-    fan_in = channels // group * elements(tuple(kernel))
+    fan_in = channels // group * elements(kernel)
     scale = _scale(x, fan_in)
     weight = b.weight((channels, per_group, *kernel), -scale, scale, x.dtype)
     bias = b.weight((per_group * group,), -2.0, 2.0, x.dtype) if b.flag() else None
@@ -161,11 +161,11 @@ def conv_transpose(b: Builder, x: Value) -> Value:
         "ConvTranspose",
         [x, weight, bias],
         b.like(x, shape=(batch, per_group * group, *out), lo=-bound, hi=bound),
-        kernel_shape=tuple(kernel),
-        strides=ones_left_out(b, tuple(strides)),
-        dilations=ones_left_out(b, tuple(dilations)),
+        kernel_shape=kernel,
+        strides=ones_left_out(b, strides),
+        dilations=ones_left_out(b, dilations),
         pads=None if same else zeros_left_out(b, (*begins, *ends), None),
-        output_padding=tuple(extra) if any(extra) or b.flag(6) else None,
+        output_padding=extras if any(extras) or b.flag(6) else None,
         group=group if group > 1 or b.flag() else None,
         auto_pad=b.pick(("SAME_UPPER", "SAME_LOWER")) if same else None,
     )

@@ -6,8 +6,8 @@ import numpy as np
 
 from strategies.builder import LIMIT, Builder, Value, Want
 from strategies.dtypes import FLOATS, INTS
-from strategies.operators.registry import operator
 from strategies.operators.reduce import some_axes
+from strategies.operators.registry import operator
 from strategies.shapes import MAX_ELEMENTS, Shape, elements
 
 ANY = FLOATS | INTS
@@ -16,8 +16,11 @@ FILLED = Want(ranks=(2, 3, 4, 5, 1), dtypes=ANY, lo=-1e6, hi=1e6, where=lambda s
 
 
 def any_axis(b: Builder, rank: int) -> int:
-    """An axis in [-rank, rank); the last but one first, since axis 0 is the batch."""
-    return b.pick((*range(1, rank), 0, *range(-1, -rank - 1, -1)))
+    """An axis, negative too from opset 11; the second first, since axis 0 is the batch."""
+    axes = [*range(1, rank), 0]
+    if b.opset >= 11:
+        axes += range(-1, -rank - 1, -1)
+    return b.pick(axes)
 
 
 @operator("Concat", want=RANKED)
@@ -166,7 +169,7 @@ def slice_(b: Builder, x: Value) -> Value:
             ends.append(lo - 1 if lo else -(2**31) + 1)
         steps.append(step)
     out = b.like(x, shape=tuple(shape))
-    written = [a - x.rank if b.flag(4) else a for a in axes]
+    written = [a - x.rank if b.opset >= 11 and b.flag(4) else a for a in axes]
     leave_axes = list(axes) == list(range(len(axes))) and b.flag()
     if b.opset < 10:
         return b.node("Slice", [x], out, starts=starts, ends=ends, axes=None if leave_axes else list(axes))
@@ -187,7 +190,7 @@ def slice_(b: Builder, x: Value) -> Value:
     ),
 )
 def split(b: Builder, x: Value) -> list[Value]:
-    """("Split") sizes as an attribute (up to 12), an input (from 13), or equal parts (num_outputs from 18)."""
+    """("Split") sizes as attribute (up to 12) or input, or equal parts (num_outputs from 18)."""
     axes = [i for i in range(x.rank) if x.shape[i] >= 2]
     at = b.pick(axes[::-1])
     size = x.shape[at]

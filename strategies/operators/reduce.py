@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import exp, log, sqrt
+from math import log, sqrt
 
 from strategies.builder import Builder, Value, Want
 from strategies.operators.registry import Spec, add
