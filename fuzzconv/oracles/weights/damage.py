@@ -1,0 +1,157 @@
+"""What happened to one blob that should hold a certain constant.
+
+``displacement`` looks for the constant's values around the place where ncnn reads the blob; ``damage`` names
+what else can have gone wrong. Both answer only on strong evidence: most of the values must still be there,
+since a blob that merely differs may be a fold that nobody listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from fuzzconv.oracles.weights.constants import Constant
+from fuzzconv.oracles.weights.encoding import Floats, decode, same
+from fuzzconv.oracles.weights.forms import orders
+from fuzzconv.oracles.weights.matching import holds
+from fuzzconv.runtime.execution import BlobRead
+from fuzzconv.verdict import Kind
+
+_NEAR_BYTES = 64
+_TAG_BYTES = 4
+
+
+@dataclass(frozen=True)
+class Damage:
+    """What is wrong with one blob, as the end of a sentence that names the blob."""
+
+    kind: Kind
+    what: str
+    shift_bytes: int = 0
+
+
+def data_offset(blob: BlobRead) -> int:
+    """Where ncnn takes the blob's first value from."""
+    return blob.offset + (_TAG_BYTES if blob.load_type == 0 else 0)
+
+
+def displacement(blob: BlobRead, constant: Constant, content: bytes, *, half: bool) -> int | None:
+    """How many bytes behind the place where ncnn looks the whole constant lies; None when it is not found.
+
+    Negative: it lies before. Near places are tried in every order of the values, the rest of the file in the
+    stored order only.
+    """
+    start = data_offset(blob)
+    form = constant.as_float
+    if not _telling(form.ravel()):
+        return None
+    for delta in _near(_NEAR_BYTES):
+        values = decode(content, start + delta, blob.count, half=half)
+        if values is not None and any(
+            holds(values, order, half=half) for order in _likely_orders(constant, values, half=half)
+        ):
+            return delta
+    raw = form.astype(np.float16 if half else np.float32).tobytes()
+    found = content.find(raw) if len(raw) >= 8 else -1
+    return found - start if found >= 0 and found != start else None
+
+
+def damage(blob: BlobRead, constant: Constant, content: bytes, *, half: bool) -> Damage | None:
+    """What became of ``constant`` in ``blob``, None when the blob does not look like it at all."""
+    if blob.values is None:
+        return None
+    values = blob.values.astype(np.float32)
+    form = constant.as_float
+    meant = form.ravel()
+    if not values.any() and meant.any() and not half:
+        return Damage(Kind.WEIGHT_LOST, "all of its values are zero")
+    if np.unique(meant).size > 1 and holds(np.sort(values), np.sort(meant), half=half):
+        moved = min(int(np.sum(~same(values, o, half=half))) for o in orders(constant, form))
+        return Damage(Kind.WEIGHT_SHIFT, f"{moved} of its {meant.size} values have changed places")
+    for order in orders(constant, form):
+        shift = _inner_shift(blob, order, content, half=half)
+        if shift is not None:
+            return Damage(Kind.WEIGHT_SHIFT, f"its values are shifted by {_bytes(shift, half)}", shift)
+    return _overwritten(values, constant, form, half=half)
+
+
+def misread(blob: BlobRead, constant: Constant, content: bytes) -> Damage | None:
+    """Whether the blob reads the stored bytes of another dtype as its own float32."""
+    array = constant.array
+    if not constant.is_stored or array.dtype == np.float32 or blob.values is None:
+        return None
+    start = data_offset(blob)
+    stored = array.tobytes()
+    common = min(len(stored), blob.count * 4)
+    if common < 4 or array.dtype.itemsize == 4 or not any(stored[:common]):
+        return None
+    if content[start : start + common] != stored[:common]:
+        return None
+    return Damage(Kind.WEIGHT_LOST, f"the stored {array.dtype} bytes are read as float32")
+
+
+def _inner_shift(blob: BlobRead, meant: Floats, content: bytes, *, half: bool) -> int | None:
+    """The displacement, in bytes, of values within a blob whose ends lost what was shifted out."""
+    start = data_offset(blob)
+    width = 2 if half else 4
+    for delta in _near(8 * width):
+        lost = -(-abs(delta) // width)
+        kept = meant.size - lost
+        if kept < 1:
+            continue
+        first = 0 if delta > 0 else lost
+        part = meant[first : first + kept]
+        values = decode(content, start + first * width + delta, kept, half=half)
+        if values is not None and _telling(part) and holds(values, part, half=half):
+            return delta
+    return None
+
+
+def _overwritten(values: Floats, constant: Constant, form: Floats, *, half: bool) -> Damage | None:
+    best = max((same(values, order, half=half) for order in orders(constant, form)), key=np.sum)
+    kept = int(best.sum())
+    if kept == values.size or kept < _by_chance(values, form.ravel()) + max(1.0, values.size / 2):
+        return None
+    index = int(np.flatnonzero(~best)[0])
+    kind = Kind.WEIGHT_LOST if np.isfinite(values).all() else Kind.WEIGHT_NAN
+    return Damage(
+        kind,
+        f"{values.size - kept} of its {values.size} values are wrong, the first is {values[index]:.6g} "
+        f"at index {index}",
+    )
+
+
+def _by_chance(values: Floats, meant: Floats) -> float:
+    """How many equal values two unrelated blobs of these values would have (few distinct ones: many)."""
+    seen, seen_counts = np.unique(values, return_counts=True)
+    want, want_counts = np.unique(meant, return_counts=True)
+    _, left, right = np.intersect1d(seen, want, return_indices=True)
+    return float(np.sum(seen_counts[left] * want_counts[right]) / max(values.size, 1))
+
+
+def _likely_orders(constant: Constant, values: Floats, *, half: bool) -> Iterator[Floats]:
+    form = constant.as_float
+    if holds(np.sort(values), np.sort(form, axis=None), half=half):
+        yield from orders(constant, form)
+
+
+def _telling(values: Floats) -> bool:
+    """Whether finding these values somewhere means anything."""
+    distinct = np.unique(values[values != 0])
+    return distinct.size > 1 or (distinct.size == 1 and distinct[0] not in (1, -1))
+
+
+def _near(most: int) -> Iterator[int]:
+    for distance in range(1, most + 1):
+        yield distance
+        yield -distance
+
+
+def _bytes(shift: int, half: bool) -> str:
+    width = 2 if half else 4
+    if shift % width:
+        return f"{shift:+d} bytes"
+    elements = shift // width
+    return f"{elements:+d} element{'s' if abs(elements) > 1 else ''} ({shift:+d} bytes)"

@@ -1,0 +1,38 @@
+"""Which ONNX operators' constants a kind of ncnn layer holds."""
+
+from __future__ import annotations
+
+from fuzzconv.oracles.weights.constants import Constant
+from fuzzconv.runtime.execution import BlobRead
+
+_LINEAR = frozenset({"Gemm", "MatMul", "Add"})
+_ROLES = {
+    "InnerProduct": _LINEAR | {"Conv"},
+    "Gemm": _LINEAR,
+    "MatMul": _LINEAR,
+    "MultiHeadAttention": _LINEAR | {"Attention"},
+    "LSTM": frozenset({"LSTM"}),
+    "GRU": frozenset({"GRU"}),
+    "RNN": frozenset({"RNN"}),
+    "BatchNorm": frozenset({"BatchNormalization"}),
+    "InstanceNorm": frozenset({"InstanceNormalization"}),
+    "GroupNorm": frozenset({"GroupNormalization", "InstanceNormalization"}),
+    "LayerNorm": frozenset({"LayerNormalization"}),
+    "RMSNorm": frozenset({"RMSNormalization", "SimplifiedLayerNormalization"}),
+    "PReLU": frozenset({"PRelu"}),
+    "Embed": frozenset({"Gather"}),
+    "Scale": frozenset({"Mul", "BatchNormalization"}),
+    "Bias": frozenset({"Add"}),
+}
+
+
+def may_hold(blob: BlobRead, constant: Constant) -> bool:
+    """Whether a layer of the blob's type is made from one of the nodes that use ``constant`` directly."""
+    operators = {use.node.op_type for use in constant.uses}
+    if blob.layer_type == "MemoryData":
+        return True
+    if blob.layer_type.startswith("Convolution"):
+        return "Conv" in operators
+    if blob.layer_type.startswith("Deconvolution"):
+        return "ConvTranspose" in operators
+    return not operators.isdisjoint(_ROLES.get(blob.layer_type, ()))
