@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from fuzzconv.case import Array, Case
 from fuzzconv.converters.conversion import Conversion
+from fuzzconv.runtime.execution import WeightTrace
 from fuzzconv.verdict import Verdict
 
 
@@ -77,6 +78,7 @@ class Finding:
             verdict's route (what the reproducer writes down as its tolerance).
         actual: route id → graph output name → array (None: came back empty); only routes that ran.
         conversions: ``CONVERTER[:SETTING]`` → what the converter made of the reduced case.
+        traces: ``CONVERTER[:SETTING]`` → what ncnn reads from its ``.bin`` (for the byte map).
         original: the case as it was found, before reduction.
         blame: first stage that goes wrong.
         reduce_seconds: time spent on reduction.
@@ -94,6 +96,7 @@ class Finding:
     bounds: Mapping[str, Array] = field(default_factory=dict)
     actual: Mapping[str, Mapping[str, Array | None]] = field(default_factory=dict)
     conversions: Mapping[str, Conversion] = field(default_factory=dict)
+    traces: Mapping[str, WeightTrace] = field(default_factory=dict)
     original: Case | None = None
     blame: Blame = field(default_factory=Blame)
     reduce_seconds: float = 0.0
