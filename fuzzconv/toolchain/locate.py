@@ -29,6 +29,8 @@ from fuzzconv.toolchain.executable import (
 )
 from fuzzconv.toolchain.toolchain import UNKNOWN_VERSION, Tool, Toolchain, VulkanDevice
 
+VULKAN_PACKAGES = ("libvulkan1", "mesa-vulkan-drivers")
+
 _PROBE_SECONDS = 120
 
 Remedy = Callable[[], str]
@@ -41,7 +43,7 @@ def pnnx_remedy() -> str:
 
 def vulkan_remedy() -> str:
     """The command that gets a Vulkan driver which needs no GPU (Mesa's lavapipe), loader included."""
-    return apt_command("libvulkan1", "mesa-vulkan-drivers")
+    return apt_command(*VULKAN_PACKAGES)
 
 
 def find_toolchain(

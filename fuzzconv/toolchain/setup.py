@@ -15,10 +15,9 @@ import sys
 from fuzzconv.errors import MissingToolError
 from fuzzconv.toolchain import build_onnx2ncnn
 from fuzzconv.toolchain.executable import how_it_ended
-from fuzzconv.toolchain.locate import find_toolchain, forget_probes
+from fuzzconv.toolchain.locate import VULKAN_PACKAGES, find_toolchain, forget_probes
 from fuzzconv.toolchain.toolchain import Toolchain
 
-VULKAN_PACKAGES = ("libvulkan1", "mesa-vulkan-drivers")
 COMPILER_PACKAGES = ("g++",)
 
 _APT_SECONDS = 900
