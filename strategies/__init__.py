@@ -4,8 +4,8 @@
 test of your own. ``SPECS`` lists the operators, ``Swarm`` says what one round may use.
 """
 
-from strategies.graphs import cases
+from strategies.graphs import cases, swarms
 from strategies.operators import SPECS, Spec
-from strategies.swarm import Swarm, swarms
+from strategies.swarm import Swarm
 
 __all__ = ["SPECS", "Spec", "Swarm", "cases", "swarms"]

@@ -75,10 +75,10 @@ class Want:
         ranks: ranks.
         lo, hi: the range that the values must lie in.
         fresh: the range of a fresh input with ordinary values; kept away from the operator's poles and jumps.
-        where: a further condition on the value's shape (a fresh input's shape must meet it by ``shape``).
+        where: a further condition on the shape (``shape`` must draw shapes that meet it).
         shape: draws the shape of a fresh input; None draws any shape of ``ranks``.
-        jump: the operator jumps at every integer plus this; it then takes only fresh inputs, whose numbers stay
-            0.3 away from every jump.
+        jump: the operator jumps at every integer plus this; it then takes only fresh inputs, whose numbers
+            stay 0.3 away from every jump.
     """
 
     dtypes: frozenset[Dtype] = HALF_AND_SINGLE
@@ -110,8 +110,8 @@ def _numbered(count: int, ordinal: int) -> SearchStrategy[int]:
     """``count`` numbers, a different strategy for every ``ordinal``.
 
     Hypothesis turns five of six examples into copies of the one before, in which one draw is copied over
-    another of an equal strategy. Here that mostly gives the same case once more (37 % duplicates were seen), so
-    that no two draws of a case use equal strategies.
+    another of an equal strategy. Here that mostly gives the same case once more (37 % duplicates were
+    seen), so no two draws of a case use equal strategies.
     """
     return st.sampled_from(range(ordinal * _STRIDE, ordinal * _STRIDE + count))
 
@@ -310,6 +310,8 @@ class Builder:
     def constant(self, array: Array, dtype: Dtype = INT64, *, shape_data: bool = True) -> Value:
         """A constant with given numbers. ``shape_data``: it fixes a shape, so inference must see it."""
         name = self._store(array, dtype, SHAPE_FORMS if shape_data else FORMS)
+        if shape_data:
+            self.features.add("shape_data")
         numbers = array.astype(np.float64)
         lo, hi = (float(numbers.min()), float(numbers.max())) if array.size else (0.0, 0.0)
         return Value(name, dtype, array.shape, lo, hi, constant=True)
@@ -440,7 +442,7 @@ class Builder:
         return [o for o in made if o]
 
     def like(self, value: Value, **changes: Any) -> Value:
-        """The type of ``value`` with some fields changed, for an output (never constant unless it says so)."""
+        """The type of ``value`` with some fields changed, for an output (not constant unless it says so)."""
         return replace(value, **{"constant": False, **changes})
 
 

@@ -1,7 +1,7 @@
 """The element types of tensors: how ONNX stores each, and which numbers each may hold here.
 
-Defines ``Dtype`` and one constant per type. Numbering and typed storage fields are those of ``TensorProto`` in
-the ONNX IR specification ("Tensor Element Types", ``onnx.proto``).
+Defines ``Dtype`` and one constant per type. Numbering and typed storage fields are those of ``TensorProto``
+in the ONNX IR specification ("Tensor Element Types", ``onnx.proto``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Whole cases: which operators, how they are joined, and what the model declares.
 
-A case begins with an *anchor*, an operator drawn with equal odds, so that every operator gets its share; others
-grow before and after it from whatever values the graph has. What has no user becomes an output.
+A case begins with an *anchor*, an operator drawn with equal odds, so that every operator gets its share;
+others grow before and after it from whatever values the graph has. What has no user becomes an output.
 """
 
 from __future__ import annotations
@@ -70,6 +70,13 @@ def cases(
         raise ValueError("no operator exists in the chosen opsets")
     recipe = _Recipe(anchors, versions, swarm, max_nodes, rare_rate, dict(odds or {}))
     return _cases(recipe)
+
+
+def swarms() -> SearchStrategy[Swarm]:
+    """Swarms over all operators; the simplest is the full mix."""
+    return st.integers(0, 2**32 - 1).map(
+        lambda seed: Swarm.of_seed(seed, operators=SPECS) if seed else Swarm()
+    )
 
 
 class _Recipe:
@@ -160,9 +167,11 @@ def _case(b: Builder) -> Case:
     if inner and b.has("inner_outputs") and b.flag(10):
         outputs.append(b.pick(inner))
         b.features.add("graph:inner_output")
-    symbolic = b.has("symbolic") and b.flag(16)
-    declare = symbolic or (b.has("inputshape") and b.flag(6))
-    external = b.has("external_data") and bool(b.initializers) and b.flag(16)
+    # pnnx counts an initializer that is also a graph input among the inputs that ``inputshape=`` must name.
+    declarable = not b.defaults
+    symbolic = declarable and b.has("symbolic") and b.flag(16)
+    declare = symbolic or (declarable and b.has("inputshape") and b.flag(6))
+    external = b.has("external_data") and _may_be_external(b) and b.flag(10)
     graph = GraphProto(name="g", node=b.nodes, initializer=b.initializers)
     graph.input.extend(_info(v.name, v.dtype, v.shape, _symbols(v) if symbolic else None) for v, _ in inputs)
     graph.input.extend(_info(name, dtype, shape) for name, dtype, shape in b.defaults)
@@ -171,6 +180,14 @@ def _case(b: Builder) -> Case:
     model.opset_import.append(OperatorSetIdProto(domain="", version=b.opset))
     arrays: dict[str, Array] = {v.name: a for v, a in inputs}
     return Case(model, arrays, external, declare, _features(b, inputs, outputs, symbolic, external))
+
+
+def _may_be_external(b: Builder) -> bool:
+    """Whether the initializers may go to a file beside the model.
+
+    pnnx crashes on any integer constant there that fixes a shape: one known bug, so at the rare rate only.
+    """
+    return bool(b.initializers) and (b.rare_case or "shape_data" not in b.features)
 
 
 def _symbols(value: Value) -> list[str]:
@@ -214,7 +231,8 @@ def _features(
 
 
 def _graph_shape(b: Builder) -> str:
-    """``single``, ``chain``, ``branches`` (a value with several users) or ``join`` (a node with several inner values)."""
+    """``single``, ``chain``, ``branches`` (several users of a value), ``join`` (a node of several values) or
+    ``diamond`` (both)."""
     made = {v.name for v in b.pool}
     inner = {v.name for v in b.pool if not any(v is i for i, _ in b.inputs)}
     users: dict[str, int] = {}

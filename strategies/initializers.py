@@ -18,10 +18,10 @@ INITIALIZER_FORMS = ("raw_data", "typed", "input")
 """Initializers; ``input`` is one that is also a graph input (a default value)."""
 
 NODE_FORMS = ("constant", "constant_typed", "constant_list", "constant_of_shape")
-"""Forms that are nodes. ``constant_list`` is value_float(s)/value_int(s), ``constant_of_shape`` one repeated value."""
+"""Nodes. ``constant_list`` is value_float(s) or value_int(s), ``constant_of_shape`` one repeated value."""
 
 FORMS = (*INITIALIZER_FORMS, *NODE_FORMS)
-"""Every storage form, simplest first. ``external`` is what ``raw_data`` becomes in a case with external data."""
+"""Every storage form, simplest first; ``raw_data`` becomes ``external`` in a case with external data."""
 
 ROUTES = ("direct", "identity", "cast", "transpose", "reshape", "dequantize")
 """What stands between the stored tensor and the node that uses it, simplest first."""

@@ -11,9 +11,6 @@ import random
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from hypothesis import strategies as st
-from hypothesis.strategies import SearchStrategy
-
 from strategies.dtypes import DTYPES
 from strategies.initializers import FORMS, ROUTES
 
@@ -75,12 +72,3 @@ class Swarm:
             features=frozenset(map(str, subset(FEATURES, 0.5))),
             opsets=tuple(o for o in OPSETS if o in chosen_opsets),
         )
-
-
-def swarms() -> SearchStrategy[Swarm]:
-    """Swarms of the full operator registry; the simplest is the full mix."""
-    from strategies.operators import SPECS
-
-    return st.integers(0, 2**32 - 1).map(
-        lambda seed: Swarm.of_seed(seed, operators=SPECS) if seed else Swarm()
-    )

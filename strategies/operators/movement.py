@@ -20,7 +20,8 @@ def any_axis(b: Builder, rank: int) -> int:
     axes = [*range(1, rank), 0]
     if b.opset >= 11:
         axes += range(-1, -rank - 1, -1)
-    return b.pick(axes)
+    axis: int = b.pick(axes)
+    return axis
 
 
 @operator("Concat", want=RANKED)

@@ -12,8 +12,8 @@ graph input. It draws everything else from the builder (``b.pick``, ``b.flag``, 
 simplest alternative first, never an ``assume``), takes further operands (``b.take(want)`` any value,
 ``b.partner(shape, …)`` a second operand of a given type, ``b.weight(shape, lo, hi)`` a constant with drawn
 numbers and storage, ``b.ints([…])`` a constant that fixes a shape), appends nodes with ``b.node`` and returns
-its output or outputs. The spec computes each output's type and range (``b.like(x, shape=…, lo=…, hi=…)``): the
-shape must be exactly what ONNX infers, the range must hold every element.
+its output or outputs. The spec computes each output's type and range (``b.like(x, shape=…, lo=…, hi=…)``):
+the shape must be exactly what ONNX infers, the range must hold every element.
 """
 
 from __future__ import annotations
