@@ -153,17 +153,20 @@ def _siblings(judgement: Judgement, verdict: Verdict) -> list[Verdict]:
 
 
 def _condition(judgement: Judgement, verdict: Verdict) -> str:
-    """What all failing routes of the converter share and a passing route lacks, most basic first."""
+    """What all failing routes of the converter share and a passing plainer route lacks, most basic first.
+
+    A failure on the plainest road only (CPU, fp32) has no condition: that is where it is looked for.
+    """
     siblings = _siblings(judgement, verdict)
     family = family_of(verdict)
     bad = [v.route for v in siblings if v.kind.is_bad and family_of(v) == family]
     good = [v.route for v in siblings if v.kind is Kind.OK]
     words = []
-    if len({r.setting for r in bad}) == 1 and any(r.setting != bad[0].setting for r in good):
-        words.append(bad[0].setting)
+    if all(r.setting == "fp16=1" for r in bad) and any(r.setting != "fp16=1" for r in good):
+        words.append("fp16=1")
     if not verdict.kind.is_weight_fault:
-        if len({r.device for r in bad}) == 1 and any(r.device != bad[0].device for r in good):
-            words.append(bad[0].device)
+        if all(r.device != "cpu" for r in bad) and any(r.device == "cpu" for r in good):
+            words.append(min(r.device for r in bad))
         if all(r.options for r in bad) and any(not r.options for r in good):
             words.append(min(r.options for r in bad))
     return "+".join(words)

@@ -122,7 +122,7 @@ def _operand_words(node: onnx.NodeProto, opset: int, constants: Collection[str])
 def _value_words(arrays: Sequence[Array]) -> Iterator[str]:
     if arrays and arrays[0].dtype != np.float32:
         yield str(arrays[0].dtype)
-    if any(d > LARGE for a in arrays for d in a.shape):
+    if any(d > LARGE for a in arrays if a.dtype.kind == "f" for d in a.shape):
         yield "large"
 
 

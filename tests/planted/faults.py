@@ -132,7 +132,7 @@ def _swish(site: Site) -> list[Array] | None:
 
 
 def _keepdims_lost(site: Site) -> list[Array] | None:
-    return [np.squeeze(o) for o in site.run()] if site.attribute("keepdims", 1) == 0 else None
+    return site.run(node=site.without("keepdims")) if site.attribute("keepdims", 1) == 0 else None
 
 
 def _not_float(site: Site) -> list[Array] | None:

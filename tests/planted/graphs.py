@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 from fuzzconv.case import Array, Case
 from fuzzconv.findings.rebuild import rebuilt
 
-_HONEST = ("Softplus", "Identity", "Sinh")
+_HONEST = ("Softplus", "Identity", "Softsign")
 
 
 class Builder:

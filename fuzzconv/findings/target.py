@@ -1,0 +1,105 @@
+"""What a reduction must preserve: the failure itself, so that it can't slip to another bug.
+
+A variant is accepted only with the same kind on the same route, the same signature but for the operators'
+traits, and, where several operators are needed, only while no proper part of it fails by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from fuzzconv.case import Case
+from fuzzconv.findings.finding import Signature
+from fuzzconv.findings.rebuild import tensor_values
+from fuzzconv.findings.signature import family_of, signature_of
+from fuzzconv.findings.subgraph import connected_parts, extract, operator_nodes
+from fuzzconv.judgement import Judge, Judgement
+from fuzzconv.route import Route
+from fuzzconv.verdict import Verdict
+
+_MOST_NODES_FOR_ALL_PARTS = 3
+
+
+class Target:
+    """The failure to keep, and who is asked whether a variant still has it.
+
+    Args:
+        judgement, verdict: the failure, on its simplest route.
+        judge: who judges variants.
+        routes: every route there is; asked are those that the failure's condition and converter need.
+    """
+
+    def __init__(self, judgement: Judgement, verdict: Verdict, judge: Judge, routes: Sequence[Route]) -> None:
+        self.verdict = verdict
+        self.judged = 0
+        self._judge = judge
+        self._signature = signature_of(judgement, verdict, ())
+        self._witnesses = list(_witnesses(verdict.route, self._signature, routes))
+        self._answers: dict[str, Judgement | None] = {}
+        self._verdicts: dict[str, Verdict] = {}
+
+    def verdict_on(self, case: Case) -> Verdict:
+        """The case's verdict on the failure's own route."""
+        if case.key not in self._verdicts:
+            self._verdicts[case.key] = self._ask(case, [self.verdict.route]).verdicts[0]
+        return self._verdicts[case.key]
+
+    def shown_by(self, case: Case) -> Judgement | None:
+        """The judgement of ``case`` on the routes that matter when it shows the failure, else None."""
+        if case.key not in self._answers:
+            self._answers[case.key] = self._look(case)
+        return self._answers[case.key]
+
+    def _look(self, case: Case) -> Judgement | None:
+        verdict = self.verdict_on(case)
+        if verdict.kind is not self.verdict.kind:
+            return None
+        judgement = self._ask(case, [verdict.route, *self._witnesses])
+        verdict = judgement.verdicts[0]
+        if verdict.kind is not self.verdict.kind:
+            return None
+        if _frame(signature_of(judgement, verdict, ())) != _frame(self._signature):
+            return None
+        return None if self._part_fails(case) else judgement
+
+    def _part_fails(self, case: Case) -> bool:
+        count = len(operator_nodes(case.model))
+        values = tensor_values(case) if count > 1 else None
+        if values is None:
+            return False
+        sizes = range(1, count) if count <= _MOST_NODES_FOR_ALL_PARTS else range(1, 2)
+        parts = (extract(case, p, values) for size in sizes for p in connected_parts(case.model, size))
+        return any(part is not None and self._fails(part) for part in parts)
+
+    def _fails(self, part: Case) -> bool:
+        verdict = self.verdict_on(part)
+        return verdict.kind.is_bad and family_of(verdict) == family_of(self.verdict)
+
+    def _ask(self, case: Case, routes: Sequence[Route]) -> Judgement:
+        self.judged += 1
+        return self._judge.judge(case, routes)
+
+
+def _frame(signature: Signature) -> Signature:
+    return replace(signature, operators=())
+
+
+def _witnesses(route: Route, signature: Signature, routes: Sequence[Route]) -> Iterator[Route]:
+    """Routes that tell the failure's condition and converter: those that differ from its own in one thing."""
+    conditions = set(signature.condition.split("+"))
+    for other in routes:
+        same_converter = other.converter == route.converter
+        same_run = (other.device, other.options) == (route.device, route.options)
+        if same_converter and other.setting == route.setting:
+            by_device = route.device in conditions and other.device != route.device
+            by_options = route.options in conditions - {""} and not other.options
+            if (by_device and other.options == route.options) or (
+                by_options and other.device == route.device
+            ):
+                yield other
+        elif same_converter:
+            if same_run and route.setting in conditions - {""}:
+                yield other
+        elif same_run and signature.converter not in ("pnnx", "onnx2ncnn"):
+            yield other
