@@ -27,7 +27,7 @@ def make(tmp_path: Path, *arguments: str, exit_code: int = 0) -> subprocess.Comp
 
 
 @pytest.mark.parametrize(
-    ("exit_code", "succeeds"), [(0, True), (1, True), (2, False), (3, False), (130, False)]
+    ("exit_code", "succeeds"), [(0, True), (1, True), (2, False), (3, False), (70, False), (130, False)]
 )
 def test_new_findings_are_no_failure_of_make_fuzz(tmp_path: Path, exit_code: int, succeeds: bool) -> None:
     done = make(tmp_path, "fuzz", exit_code=exit_code)

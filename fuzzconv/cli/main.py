@@ -4,7 +4,8 @@ Each command is a module ``fuzzconv/cli/NAME.py`` with ``add_arguments(parser)``
 only the one asked for is imported. Without a command's name, ``fuzz`` is meant.
 
 Exit codes: 0 nothing new; 1 new findings (``check``: a bad route); 2 wrong usage or unreadable input;
-3 a required tool or route is missing; 130 interrupted, everything found so far is saved.
+3 a required tool or route is missing; 70 a bug of fuzzconv itself; 130 interrupted, everything found so far
+is saved.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib import import_module, metadata
 from importlib.util import find_spec
 
 from fuzzconv.errors import FuzzconvError, UsageError
 
+OUR_BUG = 70
 INTERRUPTED = 130
 DEFAULT_COMMAND = "fuzz"
 COMMANDS = {
@@ -35,7 +38,7 @@ COMMANDS = {
 }
 EXIT_CODES = """\
 exit codes: 0 nothing new; 1 new findings (check: a bad route); 2 wrong usage or unreadable input;
-3 a required tool or route is missing; 130 interrupted (everything is saved)"""
+3 a required tool or route is missing; 70 a bug of fuzzconv itself; 130 interrupted (all is saved)"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,6 +55,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return INTERRUPTED
+    except Exception:
+        # Python's own code for this is 1, which means new findings here: a broken campaign would look fine.
+        traceback.print_exc()
+        return OUR_BUG
 
 
 def available_commands() -> dict[str, str]:

@@ -68,10 +68,12 @@ def test_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert main([]) == 130
 
 
-def test_our_own_bugs_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    plant(monkeypatch, ZeroDivisionError())
-    with pytest.raises(ZeroDivisionError):
-        main([])
+def test_our_own_bug_is_shown_and_is_no_finding(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plant(monkeypatch, ZeroDivisionError("planted"))
+    assert main([]) == 70
+    assert "ZeroDivisionError: planted" in capsys.readouterr().err
 
 
 def test_an_unknown_command_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
