@@ -1,0 +1,76 @@
+"""One line for people about a finding, e.g. ``pnnx: AveragePool with ceil_mode=1 gives wrong values``."""
+
+from __future__ import annotations
+
+import math
+
+from fuzzconv.findings.finding import Signature
+from fuzzconv.findings.traits import LARGE, split_operator
+from fuzzconv.verdict import Kind, Verdict
+
+_PHRASES = {
+    "large": f"a dimension above {LARGE}",
+    "broadcast": "broadcasting",
+    "first constant": "a constant first operand",
+    "other constant": "a constant operand",
+    "Constant node": "a Constant node as input",
+    "typed field": "a weight in a typed field",
+    "external data": "external data",
+}
+_CONDITIONS = {"fp16=1": "with fp16=1 only", "vulkan": "on Vulkan only"}
+_LONGEST_MESSAGE = 80
+
+
+def title_of(signature: Signature, verdict: Verdict) -> str:
+    """The title of a finding: who, what, when it happens and what comes of it."""
+    subject = " then ".join(map(_operator, signature.operators))
+    conditions = [_CONDITIONS.get(c, f"with {c} only") for c in signature.condition.split("+") if c]
+    return " ".join([f"{signature.converter}:", subject, *conditions, _outcome(signature, verdict)])
+
+
+def _operator(text: str) -> str:
+    name, words = split_operator(text)
+    phrases = [_PHRASES.get(word, word.replace("rank=", "rank ")) for word in sorted(words)]
+    if not phrases:
+        return name
+    listed = " and ".join(filter(None, [", ".join(phrases[:-1]), phrases[-1]]))
+    return f"{name} with {listed}"
+
+
+def _outcome(signature: Signature, verdict: Verdict) -> str:
+    evidence = verdict.evidence
+    if signature.family == "crash":
+        who = "the converter" if signature.stage == "convert" else f"ncnn ({signature.stage})"
+        return f"crashes {who}{_in_brackets(evidence.get('signal'))}"
+    if signature.family == "hang":
+        return f"hangs {'the converter' if signature.stage == 'convert' else 'ncnn'}"
+    if signature.family == "refused":
+        return f"is refused{_in_brackets(signature.message)}"
+    if signature.family == "load":
+        return f"can't be run by ncnn{_in_brackets(signature.message)}"
+    return _wrong_values(verdict)
+
+
+def _wrong_values(verdict: Verdict) -> str:
+    evidence = verdict.evidence
+    if verdict.kind is Kind.SHAPE_MISMATCH:
+        shapes = (evidence.get("actual_shape"), evidence.get("shape"))
+        told = f"{shapes[0]} instead of {shapes[1]}" if all(s is not None for s in shapes) else None
+        return f"gives the wrong shape{_in_brackets(told)}"
+    if verdict.kind is Kind.DIVERGENCE:
+        error = evidence.get("max_abs")
+        told = f"max error {error:.2g}" if isinstance(error, float) and math.isfinite(error) else None
+        return f"gives wrong values{_in_brackets(told)}"
+    if verdict.kind is Kind.WEIGHT_SHIFT:
+        shift = evidence.get("shift_bytes")
+        return f"puts weights in the wrong place{_in_brackets(f'{shift} bytes off' if shift else None)}"
+    return {
+        Kind.NAN: "gives NaN or infinity",
+        Kind.NONDETERMINISM: "gives different values from run to run",
+        Kind.WEIGHT_LOST: "loses weights",
+        Kind.WEIGHT_NAN: "makes weights NaN or infinite",
+    }.get(verdict.kind, verdict.kind.value)
+
+
+def _in_brackets(told: object) -> str:
+    return f" ({str(told)[:_LONGEST_MESSAGE]})" if told else ""
