@@ -74,6 +74,7 @@ def window(
             else:
                 steps = span // s + 1
         else:
+            s = min(s, k)  # a stride beyond the kernel would make the automatic pads negative
             steps = -(-size // s)
         drawn.append((k, s, d, p, q, steps))
     kernel, strides, dilations, begins, ends, out = zip(*drawn, strict=True)
