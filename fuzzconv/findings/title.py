@@ -18,6 +18,12 @@ _PHRASES = {
     "external data": "external data",
 }
 _CONDITIONS = {"fp16=1": "with fp16=1 only", "vulkan": "on Vulkan only"}
+_OUTCOMES = {
+    Kind.NAN: "gives NaN or infinity",
+    Kind.NONDETERMINISM: "gives different values from run to run",
+    Kind.WEIGHT_LOST: "loses weights",
+    Kind.WEIGHT_NAN: "makes weights NaN or infinite",
+}
 _LONGEST_MESSAGE = 80
 
 
@@ -64,12 +70,7 @@ def _wrong_values(verdict: Verdict) -> str:
     if verdict.kind is Kind.WEIGHT_SHIFT:
         shift = evidence.get("shift_bytes")
         return f"puts weights in the wrong place{_in_brackets(f'{shift} bytes off' if shift else None)}"
-    return {
-        Kind.NAN: "gives NaN or infinity",
-        Kind.NONDETERMINISM: "gives different values from run to run",
-        Kind.WEIGHT_LOST: "loses weights",
-        Kind.WEIGHT_NAN: "makes weights NaN or infinite",
-    }.get(verdict.kind, verdict.kind.value)
+    return _OUTCOMES.get(verdict.kind, verdict.kind.value)
 
 
 def _in_brackets(told: object) -> str:
