@@ -31,8 +31,8 @@ def wanted_packages(toolchain: Toolchain) -> tuple[str, ...]:
         packages += VULKAN_PACKAGES
     if needs_onnx2ncnn(toolchain) and build_onnx2ncnn.missing_build_tools():
         packages += build_onnx2ncnn.DEBIAN_PACKAGES
-    elif not shutil.which("cc"):
-        packages += COMPILER_PACKAGES
+    elif not any(map(shutil.which, ("cc", "gcc", "clang"))):
+        packages += COMPILER_PACKAGES  # for pnnx's fork server
     return tuple(packages)
 
 
