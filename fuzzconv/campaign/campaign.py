@@ -54,7 +54,7 @@ def run_campaign(settings: CampaignSettings, console: Console, *, quiet: bool = 
         }
     )
     display = open_display(console, budget, settings.jobs, quiet=quiet, plain=False)
-    coordinator = Coordinator(settings, budget, store, display, known=set())
+    coordinator = Coordinator(settings, budget, store, display, found=set())
     interrupted = False
     try:
         coordinator.run()

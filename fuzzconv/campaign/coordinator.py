@@ -12,7 +12,7 @@ import multiprocessing
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
@@ -62,7 +62,7 @@ class Coordinator:
 
     Attributes:
         settings, budget, store, display: what to do, until when, where to keep and show it.
-        known: signatures that are no news (the corpus); grows with what is found.
+        found: exact signatures of known bugs (the corpus); grows with each finding.
         first_round: number of the first search round (higher when a run is resumed).
         pending: candidates that wait for reduction (given when a run is resumed).
     """
@@ -71,11 +71,12 @@ class Coordinator:
     budget: Budget
     store: RunStore
     display: Display
-    known: set[Signature]
+    found: set[Signature]
     tally: Tally = field(default_factory=Tally)
     first_round: int = 0
     pending: list[CandidateFound] = field(default_factory=list)
     deaths: int = 0
+    _candidates: set[Signature] = field(default_factory=set)
     _workers: list[_Worker] = field(default_factory=list)
     _flushed: float = 0.0
 
@@ -134,7 +135,7 @@ class Coordinator:
     def _add_candidate(self, event: CandidateFound) -> None:
         folder = str(event.folder)
         if self.store.add_candidate(str(event.signature), folder):
-            self.known.add(event.signature)
+            self._candidates.add(event.signature)
             self.pending.append(event)
             self.display.say(f"candidate: {event.title}")
 
@@ -157,10 +158,10 @@ class Coordinator:
     def _end_reduction(self, worker: _Worker, event: ReductionEnded) -> None:
         worker.task = None
         self.tally.add_reduction(event)
-        self.known.add(event.signature)
         self.store.set_candidate_status(str(event.candidate), event.status)
         if not event.summary:
             return
+        self.found.add(event.signature)
         slug = str(event.summary["slug"])
         self.store.add_finding(slug, str(event.signature), event.summary)
         self.store.add_reduction(
@@ -197,18 +198,27 @@ class Coordinator:
         if self.pending and (closing or reducing < max(1, self.settings.jobs // 2)):
             candidate = self.pending[0]
             until = min(now + self.settings.reduce_seconds, end)
-            known = frozenset(self.known)
-            return ReduceTask(candidate.signature, candidate.folder, candidate.route, until, known)
+            return ReduceTask(
+                candidate.signature, candidate.folder, candidate.route, until, frozenset(self.found)
+            )
         if not closing:
             end = min(end, max(self.budget.closing, now + 1.0))
         until = min(now + ROUND_SECONDS, end)
-        return SearchTask(self._round, self._round_seed(), until, frozenset(self.known))
+        return SearchTask(self._round, self._round_seed(), until, self._no_news())
+
+    def _no_news(self) -> frozenset[Signature]:
+        """Signatures a search round need not report: exact ones found, wide ones of all candidates.
+
+        Searching judges CPU cases on CPU routes alone, where nothing shows that a failure is the CPU's only.
+        """
+        found = {replace(s, condition=_without_cpu(s.condition)) for s in self.found}
+        return frozenset(self.found | found | self._candidates)
 
     def _round_seed(self) -> int | None:
         if self._round == 0 and self.settings.replay_database:
             return None
         digest = hashlib.sha256(f"{self.settings.seed}:{self._round}".encode()).digest()
-        return int.from_bytes(digest[:8], "big")
+        return int.from_bytes(digest[:6], "big")
 
     def _start(self, number: int) -> _Worker:
         context = multiprocessing.get_context("spawn")
@@ -262,6 +272,10 @@ class Coordinator:
         )
         self.store.add_curve_point(point)
         self.store.set_facts({"elapsed_s": round(self.budget.elapsed, 3)})
+
+
+def _without_cpu(condition: str) -> str:
+    return "+".join(word for word in condition.split("+") if word != "cpu")
 
 
 def pending_of(store: RunStore, titles: Iterable[CandidateFound]) -> list[CandidateFound]:

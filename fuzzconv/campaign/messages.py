@@ -34,14 +34,14 @@ class ReduceTask:
         folder: absolute path of the candidate's folder.
         route: id of the route whose verdict stands for it.
         until: moment at which the result must be written, reduced or not.
-        known: as in ``SearchTask``.
+        found: exact signatures of findings and known bugs: another of them is a duplicate.
     """
 
     signature: Signature
     folder: str
     route: str
     until: float
-    known: frozenset[Signature]
+    found: frozenset[Signature]
 
 
 Task = SearchTask | ReduceTask

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from random import Random
 
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis.database import DirectoryBasedExampleDatabase
@@ -23,10 +22,10 @@ from fuzzconv.campaign.messages import SearchTask
 from fuzzconv.case import Case
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.localise import Localised
-from strategies import cases, random_swarm
+from strategies import SPECS, Swarm, cases
 
 EXAMPLES_PER_ROUND = 200
-SHRINK_SECONDS = 10.0
+SHRINK_SECONDS = 4.0
 
 
 class NewSignature(Exception):  # noqa: N818
@@ -59,7 +58,7 @@ class SearchRound:
 
     def run(self) -> None:
         """Search until the examples or the time are used up; then keep the shrunk case, if any."""
-        swarm = random_swarm(Random(self._task.number if self._task.seed is None else self._task.seed))
+        swarm = Swarm.of_seed(self._task.seed or 0, operators=SPECS)
         test: Callable[[], None] = self._settings()(given(cases(swarm=swarm))(self._examine))
         if self._task.seed is not None:
             test = seed(self._task.seed)(test)

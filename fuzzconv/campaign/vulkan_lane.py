@@ -9,8 +9,9 @@ from __future__ import annotations
 import queue
 import re
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 
 from fuzzconv.campaign.messages import Event, VulkanLeftOut
 from fuzzconv.judgement import Judgement
@@ -92,9 +93,10 @@ class VulkanLane:
 
     def _routes_for(self, judgement: Judgement) -> list[Route]:
         passed = {v.route.conversion for v in judgement.verdicts if v.kind is Kind.OK}
-        pnnx = [r for r in self._pnnx if r.conversion in passed]
         self._turn += 1
-        return pnnx[self._turn % len(pnnx) :][:1] + [r for r in self._others if r.conversion in passed]
+        turned = deque(r for r in self._pnnx if r.conversion in passed)
+        turned.rotate(self._turn)
+        return [*islice(turned, 1), *(r for r in self._others if r.conversion in passed)]
 
     def _news(self, judgement: Judgement, routes: Sequence[Route]) -> bool:
         """Whether some layer of the networks has not been through Vulkan often enough; counts them."""

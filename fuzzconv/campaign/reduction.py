@@ -1,0 +1,165 @@
+"""From a candidate to a finding: localise, reduce, confirm in a fresh process, write the reproducer."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from fuzzconv.campaign.messages import ReduceTask, ReductionEnded
+from fuzzconv.campaign.settings import CampaignSettings
+from fuzzconv.case import Array, Case
+from fuzzconv.findings.finding import Finding
+from fuzzconv.findings.localise import Localised, localise
+from fuzzconv.findings.reduce import Reduction, reduce
+from fuzzconv.findings.signature import coarse, covers, failures, family_of, same_cause
+from fuzzconv.findings.title import title_of
+from fuzzconv.judgement import Judge, Judgement
+from fuzzconv.pipeline import precision_of
+from fuzzconv.report.reproducer import SCRIPT_FILE, summary, write_reproducer
+from fuzzconv.route import Route
+from fuzzconv.toolchain.toolchain import Toolchain
+from fuzzconv.verdict import Verdict
+
+CONFIRMATIONS = 2
+STILL_THERE = 1
+_SCRIPT_SECONDS = 90.0
+_RESERVE_SECONDS = 6.0
+
+
+def reduce_candidate(
+    task: ReduceTask, judge: Judge, settings: CampaignSettings, executions: Callable[[], int]
+) -> ReductionEnded:
+    """Deal with one candidate.
+
+    Args:
+        task: which one, and until when.
+        judge: the road.
+        settings: the campaign's.
+        executions: tool runs of this reduction so far.
+    """
+    original = Case.load(Path(task.folder))
+    judgement = judge.judge(original, settings.routes)
+    verdict = _same_failure(judgement, task)
+    if verdict is None:
+        return ReductionEnded(task.signature, "unreproducible", task.signature, executions=executions())
+    seconds = max(1.0, task.until - time.monotonic() - _RESERVE_SECONDS)
+    located = _localised(judgement, verdict, task, judge, settings.routes, seconds / 4)
+    reduction = reduce(located, judge, settings.routes, seconds=min(seconds * 3 / 4, settings.reduce_seconds))
+    duplicate = any(same_cause(known, reduction.signature) for known in task.found)
+    status = "duplicate" if duplicate else "reduced"
+    finding = _finding(reduction, original, settings.toolchain)
+    summed: Mapping[str, object] = {}
+    if status == "reduced":
+        finding = _confirmed(finding, settings, task.until)
+        if finding.reproduced[0]:
+            summed = summary(finding)
+        else:
+            status = "unreproducible"
+    return ReductionEnded(
+        task.signature,
+        status,
+        reduction.signature,
+        summed,
+        seconds=reduction.seconds,
+        nodes_before=len(original.model.graph.node),
+        nodes_after=len(reduction.case.model.graph.node),
+        judged=reduction.judged,
+        executions=executions(),
+    )
+
+
+def _same_failure(judgement: Judgement, task: ReduceTask) -> Verdict | None:
+    """The failure that the candidate is about, on its route if it shows there."""
+    alike = [f for f in failures(judgement) if family_of(f) == task.signature.family]
+    return min(alike, key=lambda f: str(f.route) != task.route, default=None)
+
+
+def _localised(
+    judgement: Judgement,
+    verdict: Verdict,
+    task: ReduceTask,
+    judge: Judge,
+    routes: Sequence[Route],
+    seconds: float,
+) -> Localised:
+    """The part that has the candidate's own signature, or the first one."""
+    parts = localise(judgement, verdict, judge, routes, seconds=seconds)
+    wanted = coarse(task.signature)
+    return min(
+        parts,
+        key=lambda part: (
+            part.signature != task.signature,
+            coarse(part.signature) != wanted,
+            not covers(task.signature, part.signature),
+        ),
+    )
+
+
+def _finding(reduction: Reduction, original: Case, toolchain: Toolchain) -> Finding:
+    judgement, verdict = reduction.judgement, reduction.verdict
+    bounds: Mapping[str, Array] = judgement.reference.bounds.get(precision_of(verdict.route), {})
+    return Finding(
+        signature=reduction.signature,
+        title=title_of(reduction.signature, verdict),
+        case=judgement.case,
+        verdict=verdict,
+        verdicts=judgement.verdicts,
+        expected=judgement.reference.outputs,
+        bounds=bounds,
+        actual=judgement.actual,
+        conversions=judgement.conversions,
+        traces=judgement.traces,
+        original=original,
+        reduce_seconds=reduction.seconds,
+        tools=toolchain.versions(),
+    )
+
+
+def _confirmed(finding: Finding, settings: CampaignSettings, until: float) -> Finding:
+    """Write the reproducer, run it in fresh processes, and write it again with the score.
+
+    A finding that no fresh process shows loses its folder again.
+    """
+    folder = write_reproducer(finding, settings.findings)
+    hits = runs = 0
+    while runs < CONFIRMATIONS and (runs == 0 or time.monotonic() < until):
+        hits += run_reproducer(folder, settings.toolchain) == STILL_THERE
+        runs += 1
+    confirmed = replace(finding, reproduced=(hits, runs))
+    if hits:
+        write_reproducer(confirmed, settings.findings)
+    else:
+        folder.rename(settings.candidates / f"unreproducible-{folder.name}")
+    return confirmed
+
+
+def run_reproducer(folder: Path, toolchain: Toolchain) -> int:
+    """Run a finding's ``reproduce.py`` with the tools under test; returns its exit status (-1: no end).
+
+    Its output is kept beside it in ``reproduce.log``.
+    """
+    environment = dict(os.environ)
+    for name, tool in (("PNNX", toolchain.pnnx), ("ONNX2NCNN", toolchain.onnx2ncnn)):
+        if tool.path is not None:
+            environment[name] = str(tool.path)
+    if toolchain.ncnn.origin == "--ncnn" and toolchain.ncnn.path is not None:
+        environment["PYTHONPATH"] = str(toolchain.ncnn.path)
+    with (folder / "reproduce.log").open("w") as log:
+        try:
+            return subprocess.run(
+                [sys.executable, SCRIPT_FILE],
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                timeout=_SCRIPT_SECONDS,
+                check=False,
+            ).returncode
+        except subprocess.TimeoutExpired:
+            return -1
