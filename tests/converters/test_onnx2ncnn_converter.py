@@ -1,0 +1,90 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from converter_models import convolution, make_case, node, relu, zeros
+
+from fuzzconv.case import Case
+from fuzzconv.converters.conversion import Binding, Conversion, Feeding, Outcome
+from fuzzconv.converters.onnx2ncnn import Onnx2NcnnConverter, possible_feedings, unfeedable_reason
+
+RELU_PARAM = "7767517\n2 2\nInput x 0 1 x\nReLU y 1 1 x y\n"
+
+
+def test_both_forms_are_offered_squeezed_first() -> None:
+    squeezed, as_is = possible_feedings(relu(1, 3, 4, 5), RELU_PARAM)
+    assert squeezed == Feeding((Binding("x", "x", squeeze_axis=0),), (Binding("y", "y", squeeze_axis=0),))
+    assert as_is == Feeding((Binding("x", "x"),), (Binding("y", "y"),))
+    x = np.arange(60, dtype=np.float32).reshape(1, 3, 4, 5)
+    assert squeezed.inputs[0].prepare(x).shape == (3, 4, 5)
+    assert as_is.inputs[0].prepare(x).shape == (1, 3, 4, 5)
+
+
+def test_only_forms_that_ncnn_has_are_offered() -> None:
+    assert [f.inputs[0].squeeze_axis for f in possible_feedings(relu(1, 2, 3, 4, 5), RELU_PARAM)] == [0]
+    assert [f.inputs[0].squeeze_axis for f in possible_feedings(relu(1), RELU_PARAM)] == [None]
+
+
+def test_a_tensor_that_the_param_does_not_know_is_absent() -> None:
+    case = make_case(
+        [node("Relu", ["x"], ["y"]), node("Abs", ["x"], ["lost"])],
+        {"x": zeros(1, 3)},
+        [("lost", (1, 3)), ("y", (1, 3))],
+    )
+    assert {tuple(b.tensor for b in f.outputs) for f in possible_feedings(case, RELU_PARAM)} == {("y",)}
+
+
+@pytest.mark.parametrize(
+    ("case", "reason"),
+    [
+        (relu(2, 3), "2 at its first axis"),
+        (relu(1, 2, 3, 4, 5, 6), "rank 6"),
+        (relu(), "scalar"),
+        (relu(1, 0), "empty"),
+        (make_case([], {"b": zeros(1, 2, dtype="bool")}, []), "neither float nor"),
+        (make_case([node("Relu", ["x"], ["y"])], {"x": zeros(1, 3)}, [("y", (3, 1))]), "output 'y' has 3"),
+    ],
+)
+def test_what_has_no_batchless_form_is_unfeedable(case: Case, reason: str) -> None:
+    assert reason in unfeedable_reason(case)
+
+
+def test_a_batch_of_one_is_feedable() -> None:
+    assert unfeedable_reason(relu(1, 3, 4)) == ""
+
+
+@pytest.mark.onnx2ncnn
+class TestRealOnnx2Ncnn:
+    def convert(self, binary: Path, case: Case, scratch: Path) -> Conversion:
+        return Onnx2NcnnConverter(binary).convert(case, scratch)
+
+    def test_a_convolution(self, onnx2ncnn_binary: Path, tmp_path: Path) -> None:
+        conversion = self.convert(onnx2ncnn_binary, convolution(), tmp_path)
+        assert conversion.run.outcome is Outcome.DONE
+        assert (conversion.unsupported, conversion.warnings, conversion.unfeedable) == ((), (), "")
+        assert conversion.weights == bytes(4) + np.ones(108, np.float32).tobytes()
+        assert [f.inputs for f in conversion.feedings] == [
+            (Binding("x", "x", squeeze_axis=0),),
+            (Binding("x", "x"),),
+        ]
+
+    def test_an_unsupported_operator_is_named(self, onnx2ncnn_binary: Path, tmp_path: Path) -> None:
+        case = make_case([node("Det", ["x"], ["y"])], {"x": zeros(1, 4, 4)}, [("y", (1,))])
+        conversion = self.convert(onnx2ncnn_binary, case, tmp_path)
+        assert (conversion.run.outcome, conversion.unsupported) == (Outcome.DONE, ("Det",))
+
+    def test_names_with_spaces_are_still_bound(self, onnx2ncnn_binary: Path, tmp_path: Path) -> None:
+        case = make_case([node("Relu", ["the input"], ["y"])], {"the input": zeros(1, 3)}, [("y", (1, 3))])
+        conversion = self.convert(onnx2ncnn_binary, case, tmp_path)
+        assert conversion.feedings[0].inputs == (Binding("the input", "the input", squeeze_axis=0),)
+
+    def test_an_unreadable_model_is_refused(self, onnx2ncnn_binary: Path, tmp_path: Path) -> None:
+        class Broken(Case):
+            def write(self, directory: Path) -> Path:
+                path = super().write(directory)
+                path.write_bytes(b"\xff" * 20)
+                return path
+
+        case = relu(1, 3)
+        conversion = self.convert(onnx2ncnn_binary, Broken(case.model, case.inputs), tmp_path)
+        assert (conversion.run.outcome, conversion.run.exit_status) == (Outcome.REFUSED, 255)
