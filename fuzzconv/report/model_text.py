@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from fuzzconv.case import Array, Case
 from fuzzconv.report.literals import nested
 
-_MAX_LISTED = 16
+_MAX_LISTED = 64
 
 
 def model_text(model: onnx.ModelProto) -> str:

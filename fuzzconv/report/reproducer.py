@@ -24,8 +24,12 @@ import numpy as np
 from fuzzconv.case import Array, Case, write_arrays
 from fuzzconv.converters.conversion import Conversion
 from fuzzconv.findings.finding import Finding
+from fuzzconv.report.issue import issue_text
+from fuzzconv.report.machine import machine
 from fuzzconv.report.model_text import case_text, node_text
 from fuzzconv.report.script import reproduce_script
+from fuzzconv.report.tolerance import element_bounds
+from fuzzconv.runtime.execution import BlobRead
 from fuzzconv.verdict import Verdict
 
 FINDING_FILE = "finding.json"
@@ -84,8 +88,7 @@ def _write_files(finding: Finding, folder: Path) -> None:
     finding.case.write_inputs(folder)
     (folder / "model.txt").write_text(case_text(finding.case), encoding="utf-8")
     write_arrays(folder / "expected.npz", finding.expected)
-    if finding.bounds:
-        write_arrays(folder / "bounds.npz", finding.bounds)
+    write_arrays(folder / "bounds.npz", element_bounds(finding))
     for route, outputs in finding.actual.items():
         (folder / "actual").mkdir(exist_ok=True)
         there = {name: array for name, array in outputs.items() if array is not None}
@@ -95,6 +98,7 @@ def _write_files(finding: Finding, folder: Path) -> None:
     if finding.original is not None:
         _write_original(finding.original, folder / "original")
     (folder / SCRIPT_FILE).write_text(reproduce_script(finding), encoding="utf-8")
+    (folder / ISSUE_FILE).write_text(issue_text(finding), encoding="utf-8")
     text = json.dumps(_record(finding), indent=2, ensure_ascii=False)
     (folder / FINDING_FILE).write_text(text + "\n", encoding="utf-8")
 
@@ -145,6 +149,11 @@ def _record(finding: Finding) -> dict[str, object]:
             }
             for identity, conversion in finding.conversions.items()
         },
+        "weight_reads": {
+            identity: {"consumed": trace.consumed, "blobs": [_blob(blob) for blob in trace.blobs]}
+            for identity, trace in finding.traces.items()
+        },
+        "machine": machine(),
         "empty_outputs": {
             route: [name for name, array in outputs.items() if array is None]
             for route, outputs in finding.actual.items()
@@ -163,6 +172,19 @@ def _verdict(verdict: Verdict) -> dict[str, object]:
         "warned": verdict.warned,
         "stage": verdict.stage,
         "evidence": plain(verdict.evidence),
+    }
+
+
+def _blob(blob: BlobRead) -> dict[str, object]:
+    return {
+        "layer": blob.layer,
+        "layer_type": blob.layer_type,
+        "index": blob.index,
+        "load_type": blob.load_type,
+        "tag": blob.tag,
+        "offset": blob.offset,
+        "size": blob.size,
+        "complete": blob.values is not None,
     }
 
 

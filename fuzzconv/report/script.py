@@ -8,6 +8,7 @@ the values. Nothing of this package is needed to run the result.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from importlib import resources
 
@@ -54,6 +55,13 @@ def reproduce_script(finding: Finding) -> str:
     pieces = _pieces(finding)
     body = "\n\n".join([_constants(finding, pieces), *(p.strip("\n") + "\n" for p in pieces)])
     return _docstring(finding) + "\n" + _imports(body) + "\n" + body
+
+
+def command_line(finding: Finding) -> str:
+    """The converter's command line for the model in the current folder."""
+    return " ".join(
+        [finding.verdict.route.converter, "model.onnx", *map(shlex.quote, route_arguments(finding))]
+    )
 
 
 def route_arguments(finding: Finding) -> list[str]:
@@ -185,23 +193,31 @@ def _tolerances(finding: Finding) -> dict[str, object]:
 
 
 def _tolerance_lines(finding: Finding) -> str:
-    found = tolerances(finding)
+    found = dict(tolerances(finding))
     note = "  # absolute; what rounding alone may explain"
     if len(found) == 1:
-        return f"TOLERANCE = {_tolerance(next(iter(found.values())))}{note}"
-    entries = ", ".join(f"{quoted(name)}: {_tolerance(value)}" for name, value in found.items())
+        return f"TOLERANCE = {_tolerance(*found.popitem())}{note}"
+    entries = ", ".join(f"{quoted(name)}: {_tolerance(name, value)}" for name, value in found.items())
     return f"TOLERANCE = {{{entries}}}{note}"
 
 
-def _tolerance(value: float | NDArray[np.float64]) -> str:
+def _tolerance(name: str, value: float | NDArray[np.float64]) -> str:
     if isinstance(value, float):
         return f"{value:.3g}"
-    return wrapped(literal(value, max_listed=value.size), 4)
+    return f'np.load(HERE / "bounds.npz")[{quoted(name)}]'
 
 
 def _watched_weights(finding: Finding) -> list[str]:
-    named = {str(v) for key, v in finding.verdict.evidence.items() if key in ("initializer", "constant")}
-    return [t.name for t in finding.case.model.graph.initializer if t.name in named]
+    """The constant that the weights oracle named, where the script can find it."""
+    graph = finding.case.model.graph
+    constants = [tensor.name for tensor in graph.initializer]
+    constants += [
+        node.output[0]
+        for node in graph.node
+        if node.op_type == "Constant" and [a.name for a in node.attribute] == ["value"]
+    ]
+    named = finding.verdict.evidence.get("constant")
+    return [name for name in constants if name == named]
 
 
 def _docstring(finding: Finding) -> str:

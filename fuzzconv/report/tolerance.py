@@ -22,9 +22,14 @@ def tolerances(finding: Finding) -> Mapping[str, float | NDArray[np.float64]]:
     """
     actual = finding.actual.get(str(finding.verdict.route), {})
     return {
-        name: _simplest(_bound(finding, name, expected), np.asarray(expected), actual.get(name))
-        for name, expected in finding.expected.items()
+        name: _simplest(bound, np.asarray(finding.expected[name]), actual.get(name))
+        for name, bound in element_bounds(finding).items()
     }
+
+
+def element_bounds(finding: Finding) -> Mapping[str, NDArray[np.float64]]:
+    """Output name → the bound of each element, before any simplification."""
+    return {name: _bound(finding, name, expected) for name, expected in finding.expected.items()}
 
 
 def _bound(finding: Finding, name: str, expected: Array) -> NDArray[np.float64]:
@@ -38,11 +43,19 @@ def _bound(finding: Finding, name: str, expected: Array) -> NDArray[np.float64]:
 def _simplest(
     bound: NDArray[np.float64], expected: Array, actual: Array | None
 ) -> float | NDArray[np.float64]:
-    largest = float(np.format_float_positional(bound.max(initial=0), precision=3, fractional=False))
-    largest = float(np.nextafter(max(largest, bound.max(initial=0)), np.inf))
-    scalar = float(f"{largest * 1.005:.3g}")
+    """One number when it still shows the fault, else the bound of each element (inf: not judged)."""
+    largest = bound.max(initial=0)
+    if not np.isfinite(largest):
+        return bound
+    scalar = _rounded_up(float(largest))
     if actual is None or actual.size != expected.size:
         return scalar
     error = np.abs(actual.reshape(expected.shape).astype(np.float64) - expected.astype(np.float64))
     fails, fails_per_element = not (error <= scalar).all(), not (error <= bound).all()
     return bound if fails_per_element and not fails else scalar
+
+
+def _rounded_up(value: float) -> float:
+    """Three digits, never less than ``value``."""
+    rounded = float(f"{value:.3g}")
+    return rounded if rounded >= value else float(f"{value * 1.005:.3g}")

@@ -163,7 +163,7 @@ def test_a_converter_crash_is_shown(tmp_path: Path) -> None:
 @pytest.mark.onnx2ncnn
 @needs_onnx2ncnn
 def test_a_weight_shift_is_shown(tmp_path: Path) -> None:
-    evidence = {"initializer": "w"}
+    evidence = {"constant": "w"}
     made = finding(shifted_weights(), Kind.WEIGHT_SHIFT, "onnx2ncnn/cpu", "weights", evidence=evidence)
     done = run(write_reproducer(made, tmp_path))
     assert done.returncode == 1, done.stdout + done.stderr
@@ -192,7 +192,7 @@ HEALTHY_RUNS = [
 def test_a_bug_that_is_gone_exits_0(kind: Kind, route: str, stage: str, tmp_path: Path) -> None:
     case = healthy()
     expected = {"z": np.maximum(case.inputs["x"] + np.array([1.5, -2, 3], np.float32), 0)}
-    made = finding(case, kind, route, stage, evidence={"initializer": "b"}, expected=expected)
+    made = finding(case, kind, route, stage, evidence={"constant": "b"}, expected=expected)
     done = run(write_reproducer(made, tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "gone: " in done.stdout
