@@ -51,11 +51,14 @@ class Tally:
     ratios: list[float] = field(default_factory=list)
     relative: list[float] = field(default_factory=list)
     outcomes: Counter[str] = field(default_factory=Counter)
-    worst: str = ""
+    worst: list[tuple[float, str]] = field(default_factory=list)
+    oddities: list[str] = field(default_factory=list)
 
-    def add(self, found: Comparison, forms: str) -> None:
-        if not self.ratios or found.max_ratio > max(self.ratios):
-            self.worst = f"{forms}: {found.description or f'error / max {found.max_rel:.2g}'}"
+    def add(self, found: Comparison, name: str) -> None:
+        described = found.description or f"error / max|ref| {found.max_rel:.2g}"
+        self.worst = sorted([*self.worst, (found.max_ratio, f"{name}: {described}")], reverse=True)[:3]
+        if not found:
+            self.oddities.append(f"{name}: {described}")
         self.outcomes[found.kind.value] += 1
         self.ratios.append(found.max_ratio)
         self.relative.append(found.max_rel)
@@ -124,7 +127,7 @@ def _measure(
         ]
         if not found:
             tally.outcomes["did not run"] += 1
-            tally.worst = tally.worst or f"{name}: did not run"
+            tally.oddities.append(f"{name} {' '.join(case.operators)}: did not run")
             continue
         best = min(found, key=lambda c: (c.kind.rank, c.max_ratio))
         tally.add(best, f"{name} {' '.join(case.operators)}")
@@ -163,6 +166,7 @@ def _summary(tallies: dict[Route, Tally]) -> dict[str, object]:
             "relative": dict(zip(map(str, QUANTILES), _quantiles(tally.relative), strict=True)),
             "histogram": np.histogram(tally.ratios, bins=np.linspace(0, 1, 11))[0].tolist(),
             "worst": tally.worst,
+            "oddities": tally.oddities,
         }
         for route, tally in tallies.items()
     }
@@ -180,7 +184,11 @@ def _report(tallies: dict[Route, Tally]) -> None:
         ratios = " ".join(f"{v:<8.3g}" for v in _quantiles(tally.ratios))
         relative = " ".join(f"{v:<8.2g}" for v in _quantiles(tally.relative))
         print(f"{route!s:24} {len(tally.ratios):5}               {ratios}                  {relative}")
-        print(f"    {dict(tally.outcomes)}  worst: {tally.worst}")
+        print(f"    {dict(tally.outcomes)}")
+        for ratio, described in tally.worst:
+            print(f"    {ratio:.3g} {described}")
+        for described in tally.oddities[:10]:
+            print(f"    ! {described}")
 
 
 if __name__ == "__main__":

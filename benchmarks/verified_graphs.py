@@ -316,7 +316,6 @@ FORMS_RANK4: dict[str, Form] = {
     "InstanceNormalization": _instance_norm,
     "PRelu": _prelu,
     "ReduceMean": _reduce("ReduceMean"),
-    "ReduceMax": _reduce("ReduceMax"),
     "ReduceSum": _reduce("ReduceSum"),
     "Transpose": _transpose,
     "Resize": _resize,

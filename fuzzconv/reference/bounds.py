@@ -1,7 +1,7 @@
 """From a probe to error bounds: how far a correct implementation may be off, element by element.
 
 A bound is ``safety · (spread of the element + spread of the tensor) + floor``: the *spread* is how far the
-element moves when operands are disturbed by what the precision rounds (``rounding``). The tensor's largest
+element moves when operands are disturbed by what the precision rounds (``disturbance``). The tensor's largest
 spread is added because a few samples of one element alone are no bound (and fast convolutions mix
 neighbours). Jumps are found by nudging everything by 1e-4 both ways: what does not move in proportion is
 added to the bound whole. ``Sampler`` holds the nudged runs that all precisions share; its constants are
@@ -12,27 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fuzzconv.case import Array
+from fuzzconv.reference.disturbance import Bound, Disturbance
+from fuzzconv.reference.formats import FORMATS, LARGEST_FP16, UNIT_FP32, Rounding, exceeds
 from fuzzconv.reference.probe import FloatArray, Probe
 from fuzzconv.reference.reference import Precision
-from fuzzconv.reference.rounding import (
-    FORMATS,
-    LARGEST_FP16,
-    UNIT_FP32,
-    exceeds,
-    longest_sum,
-    operand_errors,
-    output_errors,
-    shader_errors,
-    weight_errors,
-)
 
-Bound = NDArray[np.float64]
 Bounds = Mapping[str, Bound]
 
 NUDGE = 1e-4
@@ -80,6 +69,7 @@ class Sampler:
 
     def __init__(self, probe: Probe, expected: Mapping[str, Array]) -> None:
         self._probe = probe
+        self._disturbance = Disturbance(probe)
         self._expected = {name: a.astype(np.float64) for name, a in expected.items()}
         self._exact = {name for name, a in expected.items() if a.dtype.kind != "f"}
         self._rng = np.random.default_rng(_SEED)
@@ -90,8 +80,8 @@ class Sampler:
         Raises:
             UnrunnableError: onnxruntime fails on the disturbed model.
         """
-        if precision in _HALF and exceeds(self._probe.known.values(), LARGEST_FP16 / 2):
-            return f"values overflow in {precision.value}"
+        if precision in _HALF and self._disturbance.largest_inside() > LARGEST_FP16 / 2:
+            return "values overflow in half precision"
         if precision in _HALF_WEIGHTS and exceeds(self._probe.constants.values(), LARGEST_FP16):
             return "a weight overflows in half precision"
         raw = self._raw(precision)
@@ -113,13 +103,15 @@ class Sampler:
     @cached_property
     def _single(self) -> dict[str, Bound]:
         """fp32: the nudged spread scaled down to fp32's rounding, plus whatever jumped."""
-        scale = SAFETY[Precision.FP32] * UNIT_FP32 / NUDGE * sqrt(longest_sum(self._probe))
+        safety = SAFETY[Precision.FP32]
+        scale = safety * UNIT_FP32 / NUDGE * self._disturbance.growth
         spread, jumps = self._nudged
         bound = {}
         for name, expected in self._expected.items():
             magnitude = np.abs(expected)
-            floor = FLOOR * (magnitude + _peak(magnitude))
-            bound[name] = scale * (spread[name] + _peak(spread[name])) + jumps[name] + floor
+            stored = safety * self._disturbance.output(name, expected, Rounding(UNIT_FP32))
+            moved = scale * (spread[name] + _peak(spread[name])) + jumps[name]
+            bound[name] = moved + stored + FLOOR * (magnitude + _peak(magnitude))
         return bound
 
     @cached_property
@@ -131,7 +123,7 @@ class Sampler:
         for _ in range(_DIRECTIONS):
             signs = np.where(self._rng.random(size, np.float32) < 0.5, np.float32(-1), np.float32(1))
             direction = signs * self._rng.uniform(0.25, 1.0, size).astype(np.float32)
-            noise = self._probe.levels * direction * np.float32(NUDGE)
+            noise = self._disturbance.magnitudes * direction * np.float32(NUDGE)
             up, down, tenth = (self._moves(noise * np.float32(f)) for f in (1, -1, 0.1))
             for name in spread:
                 larger = np.maximum(np.abs(up[name]), np.abs(down[name]))
@@ -142,19 +134,21 @@ class Sampler:
 
     @cached_property
     def _weights(self) -> dict[str, Bound]:
-        return self._sampled(weight_errors(self._probe), SAFETY[Precision.FP16_WEIGHTS])
+        return self._sampled(self._disturbance.weights(), SAFETY[Precision.FP16_WEIGHTS])
 
     @cached_property
     def _shader(self) -> dict[str, Bound]:
-        errors, outputs = shader_errors(self._probe)
+        errors = self._disturbance.shaders()
         safety = SAFETY[Precision.VULKAN_FP32]
-        spread = self._sampled(errors, safety) if errors.any() else self._nothing()
-        return {name: bound + safety * outputs.get(name, 0.0) for name, bound in spread.items()}
+        moved = self._sampled(errors, safety) if errors.any() else self._nothing()
+        own = self._disturbance.shader_output
+        return {name: bound + safety * own(name, self._expected[name]) for name, bound in moved.items()}
 
     def _format(self, precision: Precision) -> dict[str, Bound]:
-        rounding = FORMATS[precision]
-        spread = self._sampled(operand_errors(self._probe, rounding), SAFETY[precision])
-        return {n: b + output_errors(self._expected[n], rounding) for n, b in spread.items()}
+        rounding, safety = FORMATS[precision], SAFETY[precision]
+        moved = self._sampled(self._disturbance.operands(rounding), safety)
+        own = self._disturbance.output
+        return {n: bound + safety * own(n, self._expected[n], rounding) for n, bound in moved.items()}
 
     def _sampled(self, errors: FloatArray, safety: float) -> dict[str, Bound]:
         """``safety`` times (element's plus tensor's spread) when sites are disturbed by up to ``errors``."""

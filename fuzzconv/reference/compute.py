@@ -8,9 +8,9 @@ import numpy as np
 
 from fuzzconv.case import Array, Case
 from fuzzconv.reference.bounds import Sampler, merge_bounds
+from fuzzconv.reference.formats import LARGEST_EXACT_INT, LARGEST_FP32, exceeds
 from fuzzconv.reference.probe import Probe, UnrunnableError
 from fuzzconv.reference.reference import Precision, Reference
-from fuzzconv.reference.rounding import LARGEST_EXACT_INT, LARGEST_FP32, exceeds
 
 _INTEGER_SETTINGS = frozenset({"Constant", "ConstantOfShape", "Identity", "Shape", "Size"})
 

@@ -1,0 +1,116 @@
+"""How far each tensor may be off before the next node reads it, for each kind of rounding.
+
+The error model is backward: a kernel that rounds and sums computes the exact result of slightly disturbed
+operands. Every function here gives one number per element of every site of a probe (flat, as
+``Probe.levels``); the outputs' own errors come by tensor, because nothing consumes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fuzzconv.reference.formats import SMALLEST_NORMAL_FP16, UNIT_FP16, Rounding, peak
+from fuzzconv.reference.functions import FUNCTIONS, ROUNDINGS, Function
+from fuzzconv.reference.probe import FloatArray, Probe
+from fuzzconv.reference.sums import growths, is_winograd, terms
+
+Bound = NDArray[np.float64]
+
+WINOGRAD_SHARE = 0.25
+"""Winograd mixes neighbours: a small element is disturbed by this share of its tensor's largest."""
+
+
+class Disturbance:
+    """The sizes of disturbances of one probe's sites."""
+
+    def __init__(self, probe: Probe) -> None:
+        self._probe = probe
+        self._growths = growths(probe)
+        self._functions = {
+            o: FUNCTIONS[n.op_type] for n in probe.nodes if n.op_type in FUNCTIONS for o in n.output
+        }
+
+    @property
+    def growth(self) -> float:
+        """The largest growth by summing anywhere in the graph."""
+        return max(self._growths.values(), default=1.0)
+
+    @cached_property
+    def magnitudes(self) -> FloatArray:
+        """What a relative rounding is relative to: |element| and the intermediate values behind it."""
+        sizes = np.abs(self._probe.levels)
+        for site in self._probe.sites:
+            function = self._functions.get(site.tensor)
+            if function:
+                sizes[site.span] = ROUNDINGS * (sizes[site.span] + np.float32(function.intermediate))
+            if site.tensor in self._mixed:
+                sizes[site.span] += np.float32(WINOGRAD_SHARE) * np.max(sizes[site.span], initial=0)
+        return sizes
+
+    def operands(self, rounding: Rounding) -> FloatArray:
+        """Every operand rounded, as often as the longest sum it enters makes it."""
+        if not rounding.arithmetic:
+            return np.abs(self._probe.levels) * np.float32(rounding.relative)
+        growth = [
+            np.full(prod(s.shape), self._growths.get(s.tensor, 1.0), np.float32) for s in self._probe.sites
+        ]
+        errors: FloatArray = self.magnitudes * np.float32(rounding.relative) + np.float32(rounding.absolute)
+        return errors * np.concatenate(growth) if growth else errors
+
+    def weights(self) -> FloatArray:
+        """Only constants rounded, to half, its subnormals flushed to zero as pnnx does."""
+        errors = np.zeros_like(self._probe.levels)
+        for site in self._probe.sites:
+            if site.tensor in self._probe.constants:
+                level = np.abs(self._probe.levels[site.span])
+                errors[site.span] = np.where(
+                    level < SMALLEST_NORMAL_FP16, level, level * np.float32(UNIT_FP16)
+                )
+        return errors
+
+    def shaders(self) -> FloatArray:
+        """Functions that Vulkan lets be inexact."""
+        errors = np.zeros_like(self._probe.levels)
+        for site in self._probe.sites:
+            if site.tensor in self._functions:
+                shader = self._functions[site.tensor].shader
+                size = np.abs(self._probe.levels[site.span])
+                errors[site.span] = size * np.float32(shader.relative) + np.float32(shader.absolute)
+        return errors
+
+    def output(self, name: str, expected: Bound, rounding: Rounding) -> Bound:
+        """What storing (and, for a function, computing) output ``name`` adds to each of its elements."""
+        function = self._functions.get(name) if rounding.arithmetic else None
+        size = ROUNDINGS * (np.abs(expected) + function.intermediate) if function else np.abs(expected)
+        errors: Bound = size * rounding.relative + rounding.absolute
+        return errors
+
+    def shader_output(self, name: str, expected: Bound) -> Bound:
+        """What an inexact function of a shader adds to output ``name`` (zero for other outputs)."""
+        shader = self._functions.get(name, _EXACT).shader
+        errors: Bound = np.abs(expected) * shader.relative + shader.absolute
+        return errors
+
+    def largest_inside(self) -> float:
+        """The largest magnitude that any tensor, or any formula on its way, takes."""
+        known = self._probe.known
+        shapes: Mapping[str, tuple[int, ...]] = {name: array.shape for name, array in known.items()}
+        largest = max((peak(a) for a in known.values() if a.dtype.kind == "f"), default=0.0)
+        for node in self._probe.nodes:
+            if node.op_type in FUNCTIONS and node.input and node.input[0] in known:
+                operand = peak(known[node.input[0]])
+                largest = max(largest, FUNCTIONS[node.op_type].inside(operand, terms(node, shapes)))
+        return largest
+
+    @cached_property
+    def _mixed(self) -> frozenset[str]:
+        shapes = {name: array.shape for name, array in self._probe.known.items()}
+        return frozenset(name for n in self._probe.nodes if is_winograd(n, shapes) for name in n.input[:2])
+
+
+_EXACT = Function(shader=Rounding(0.0))

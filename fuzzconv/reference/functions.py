@@ -1,0 +1,72 @@
+"""Functions that kernels compute by a formula: where rounding enters besides their operands.
+
+``FUNCTIONS`` says, per operator, how large the intermediate values are whose rounding shows in the result
+(tanh as 2 / (1 + exp(-2x)) - 1 rounds values of size 1 even where the result is tiny), how inexact a shader
+may be, and what may overflow inside although operand and result do not. Sizes were measured on ncnn's CPU and
+Vulkan kernels over each function's ordinary range (``docs/bounds.md``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import exp
+
+from fuzzconv.reference.formats import Rounding
+
+ROUNDINGS = 3.0
+"""A function rounds about this many times on its way."""
+
+_SHADER = Rounding(2.0**-20, 2.0**-20)
+
+
+@dataclass(frozen=True)
+class Function:
+    """What is known of one operator's formula.
+
+    Attributes:
+        intermediate: size of the intermediate values whose rounding is absolute in the result.
+        shader: error that a Vulkan shader may make besides; half of what the Vulkan specification allows
+            ("Precision of GLSL.std.450 Instructions"), as the safety factor is 2.
+        inside: largest magnitude of the operand and number of terms summed → largest magnitude inside.
+    """
+
+    intermediate: float = 0.0
+    shader: Rounding = _SHADER
+    inside: Callable[[float, int], float] = lambda operand, terms: operand
+
+
+def _exponential(operand: float, terms: int) -> float:
+    return exp(min(operand, 700.0))
+
+
+def _squares(operand: float, terms: int) -> float:
+    return operand * operand * terms
+
+
+def _sum(operand: float, terms: int) -> float:
+    return operand * terms
+
+
+_SINE = Rounding(0.0, 2.0**-12)
+_ARC = Rounding(2.0**-12, 2.0**-14)
+_GELU = Rounding(0.0, 2.0**-12)
+"""ncnn's GELU shader always takes the tanh approximation, up to 4.7e-4 off; pnnx fuses it from Erf too."""
+
+FUNCTIONS: Mapping[str, Function] = {
+    **dict.fromkeys(("Exp", "Pow", "Sigmoid", "Softmax", "Swish", "Sqrt", "Reciprocal", "Div"), Function()),
+    **dict.fromkeys(("Tanh", "Elu", "Selu", "Celu", "Log", "LogSoftmax", "Atanh"), Function(1.0)),
+    **dict.fromkeys(("Softplus", "Mish", "Sinh"), Function(1.0, inside=_exponential)),
+    **dict.fromkeys(("Cosh",), Function(inside=_exponential)),
+    **dict.fromkeys(("Asinh", "Acosh"), Function(1.0, inside=_squares)),
+    **dict.fromkeys(("Sin", "Cos"), Function(1.0, _SINE)),
+    "Tan": Function(1.0, Rounding(2.0**-12, 2.0**-12)),
+    **dict.fromkeys(("Asin", "Acos", "Atan"), Function(1.0, _ARC)),
+    **dict.fromkeys(("Erf", "Gelu"), Function(1.0, _GELU)),
+    **dict.fromkeys(("LRN", "ReduceL2", "LpNormalization", "LpPool"), Function(inside=_squares)),
+    **dict.fromkeys(("InstanceNormalization", "LayerNormalization"), Function(inside=_squares)),
+    **dict.fromkeys(("GroupNormalization", "MeanVarianceNormalization"), Function(inside=_squares)),
+    **dict.fromkeys(("ReduceMean", "AveragePool", "GlobalAveragePool"), Function(inside=_sum)),
+    **dict.fromkeys(("ReduceLogSum", "RMSNormalization"), Function(1.0, inside=_squares)),
+    "ReduceLogSumExp": Function(1.0, inside=_exponential),
+}
