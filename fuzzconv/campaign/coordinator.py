@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import time
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
@@ -18,6 +17,7 @@ from multiprocessing.context import SpawnProcess
 
 from fuzzconv.campaign.budget import Budget
 from fuzzconv.campaign.display import Display
+from fuzzconv.campaign.log import CampaignLog
 from fuzzconv.campaign.messages import (
     CandidateFound,
     CaseJudged,
@@ -33,7 +33,7 @@ from fuzzconv.campaign.settings import CampaignSettings
 from fuzzconv.campaign.tally import Tally
 from fuzzconv.campaign.worker import worker_main
 from fuzzconv.findings.finding import Signature
-from fuzzconv.findings.store import CurvePoint, RunStore
+from fuzzconv.findings.store import CurvePoint, RoundRecord, RunStore
 
 ROUND_SECONDS = 30.0
 LAST_ROUND_MARGIN = 2.0
@@ -65,6 +65,8 @@ class Coordinator:
         found: exact signatures of known bugs (the corpus); grows with each finding.
         first_round: number of the first search round (higher when a run is resumed).
         pending: candidates that wait for reduction (given when a run is resumed).
+        log: where rounds and findings are told to machines.
+        deaths: how many workers died or had to be killed.
     """
 
     settings: CampaignSettings
@@ -75,6 +77,7 @@ class Coordinator:
     tally: Tally = field(default_factory=Tally)
     first_round: int = 0
     pending: list[CandidateFound] = field(default_factory=list)
+    log: CampaignLog = field(default_factory=CampaignLog)
     deaths: int = 0
     _candidates: set[Signature] = field(default_factory=set)
     _workers: list[_Worker] = field(default_factory=list)
@@ -144,16 +147,18 @@ class Coordinator:
         task = worker.task
         worker.task = None
         if isinstance(task, SearchTask):
-            self.store.add_round(
-                number=event.number,
-                seed=task.seed,
-                worker=worker.number,
-                started=worker.task_started - self.budget.started,
-                seconds=event.seconds,
-                cases=event.cases,
-                executions=event.executions,
-                shrink_seconds=event.shrink_seconds,
+            finished = RoundRecord(
+                event.number,
+                task.seed,
+                worker.number,
+                round(worker.task_started - self.budget.started, 3),
+                round(event.seconds, 3),
+                event.cases,
+                event.executions,
+                round(event.shrink_seconds, 3),
             )
+            self.store.add_round(finished)
+            self.log.write("round", finished._asdict())
 
     def _end_reduction(self, worker: _Worker, event: ReductionEnded) -> None:
         worker.task = None
@@ -171,6 +176,7 @@ class Coordinator:
             nodes_after=event.nodes_after,
             judged=event.judged,
         )
+        self.log.write("finding", event.summary)
         self.display.say(f"finding: {event.summary['title']}")
 
     def _give(self, worker: _Worker) -> None:
@@ -276,9 +282,3 @@ class Coordinator:
 
 def _without_cpu(condition: str) -> str:
     return "+".join(word for word in condition.split("+") if word != "cpu")
-
-
-def pending_of(store: RunStore, titles: Iterable[CandidateFound]) -> list[CandidateFound]:
-    """Those of ``titles`` that the store still has waiting."""
-    waiting = {c.signature for c in store.candidates() if c.status == "waiting"}
-    return [candidate for candidate in titles if str(candidate.signature) in waiting]

@@ -34,9 +34,30 @@ class Tally:
     operators: set[str] = field(default_factory=set)
     left_out: Counter[str] = field(default_factory=Counter)
     known: Counter[Signature] = field(default_factory=Counter)
+    _keys: list[str] = field(default_factory=list)
     _verdicts: Counter[tuple[str, str]] = field(default_factory=Counter)
     _cells: Counter[tuple[str, int, str, int, str, str]] = field(default_factory=Counter)
     _features: list[tuple[str, bool]] = field(default_factory=list)
+
+    @classmethod
+    def of_store(cls, store: RunStore) -> Tally:
+        """The totals an interrupted run had reached."""
+        facts = store.facts()
+
+        def number(name: str) -> float:
+            return float(str(facts.get(name, 0)))
+
+        left_out, operators = facts.get("left_out"), facts.get("operators")
+        return cls(
+            keys=store.case_keys(),
+            duplicates=int(number("duplicates")),
+            compared=int(number("compared")),
+            executions=int(number("executions")),
+            search_seconds=number("search_s"),
+            verdicts={route: Counter(kinds) for route, kinds in store.verdicts().items()},
+            operators=set(operators) if isinstance(operators, list) else set(),
+            left_out=Counter(left_out) if isinstance(left_out, dict) else Counter(),
+        )
 
     @property
     def cases(self) -> int:
@@ -50,6 +71,7 @@ class Tally:
             return
         if event.key:
             self.keys.add(event.key)
+            self._keys.append(event.key)
             self.compared += event.compared
             self._features += [(feature, event.compared) for feature in event.features]
         self.operators.update(event.operators)
@@ -86,8 +108,9 @@ class Tally:
 
     def flush(self, store: RunStore) -> None:
         """Write everything counted since the last flush."""
-        store.add_counts(self._verdicts, self._cells, merge_features(self._features))
+        store.add_counts(self._keys, self._verdicts, self._cells, merge_features(self._features))
         store.set_facts(self.facts())
+        self._keys.clear()
         self._verdicts.clear()
         self._cells.clear()
         self._features.clear()

@@ -23,6 +23,7 @@ CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS rounds (
     number INTEGER PRIMARY KEY, seed INTEGER, worker INTEGER NOT NULL, started REAL NOT NULL,
     seconds REAL NOT NULL, cases INTEGER NOT NULL, executions INTEGER NOT NULL, shrink_seconds REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS cases (key TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS verdicts (
     route TEXT, kind TEXT, count INTEGER NOT NULL, PRIMARY KEY (route, kind));
 CREATE TABLE IF NOT EXISTS cells (
@@ -61,6 +62,19 @@ class CurvePoint(NamedTuple):
     cases: int
     signatures: int
     operators: int
+
+
+class RoundRecord(NamedTuple):
+    """A finished search round: its seed, its worker, its start (seconds into the run), what it took."""
+
+    number: int
+    seed: int | None
+    worker: int
+    started: float
+    seconds: float
+    cases: int
+    executions: int
+    shrink_seconds: float
 
 
 @dataclass(frozen=True)
@@ -110,36 +124,24 @@ class RunStore:
         """All facts of the run."""
         return {name: json.loads(value) for name, value in self._db.execute("SELECT * FROM facts")}
 
-    def add_round(
-        self,
-        *,
-        number: int,
-        seed: int | None,
-        worker: int,
-        started: float,
-        seconds: float,
-        cases: int,
-        executions: int,
-        shrink_seconds: float,
-    ) -> None:
-        """Record a finished search round (times in seconds since the run's start)."""
-        row = (number, seed, worker, started, seconds, cases, executions, shrink_seconds)
-        self._db.execute("INSERT OR REPLACE INTO rounds VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+    def add_round(self, record: RoundRecord) -> None:
+        """Record a finished search round."""
+        self._db.execute("INSERT OR REPLACE INTO rounds VALUES (?, ?, ?, ?, ?, ?, ?, ?)", record)
 
-    def rounds(self) -> list[dict[str, object]]:
+    def rounds(self) -> list[RoundRecord]:
         """All finished rounds, in order."""
-        cursor = self._db.execute("SELECT * FROM rounds ORDER BY number")
-        names = [column[0] for column in cursor.description]
-        return [dict(zip(names, row, strict=True)) for row in cursor]
+        return [RoundRecord(*row) for row in self._db.execute("SELECT * FROM rounds ORDER BY number")]
 
     def add_counts(
         self,
+        keys: Iterable[str],
         verdicts: Counter[tuple[str, str]],
         cells: Counter[tuple[str, int, str, int, str, str]],
         features: Mapping[str, tuple[int, int]],
     ) -> None:
-        """Add counters: (route, kind), matrix cells, and feature → (generated, compared)."""
+        """Add keys of distinct cases and counters: (route, kind), cells, feature → (generated, compared)."""
         self._db.execute("BEGIN")
+        self._db.executemany("INSERT OR IGNORE INTO cases VALUES (?)", [(key,) for key in keys])
         self._db.executemany(
             "INSERT INTO verdicts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count",
             [(*key, count) for key, count in verdicts.items()],
@@ -155,6 +157,10 @@ class RunStore:
             [(name, *counts) for name, counts in features.items()],
         )
         self._db.execute("COMMIT")
+
+    def case_keys(self) -> set[str]:
+        """Keys of all distinct cases."""
+        return {key for (key,) in self._db.execute("SELECT key FROM cases")}
 
     def verdicts(self) -> dict[str, dict[str, int]]:
         """Route → kind → count."""

@@ -23,12 +23,14 @@ def test_counters_add_up_over_flushes_and_survive_reopening(tmp_path: Path) -> N
     cell = ("Conv", 13, "float", 4, "pnnx:fp16=0/cpu", "ok")
     for count in (2, 3):
         store.add_counts(
+            ["a", f"b{count}"],
             Counter({("pnnx:fp16=0/cpu", "ok"): count}),
             Counter({cell: count}),
             {"shape:diamond": (count, 1)},
         )
     store.close()
     again = RunStore(tmp_path)
+    assert again.case_keys() == {"a", "b2", "b3"}
     assert again.verdicts() == {"pnnx:fp16=0/cpu": {"ok": 5}}
     assert again.matrix() == [MatrixCell(*cell, 5)]
     assert again.features() == {"shape:diamond": (5, 2)}
