@@ -59,8 +59,12 @@ def is_required(node: onnx.NodeProto, name: str, opset: int) -> bool:
 
 
 def attribute_words(node: onnx.NodeProto, opset: int) -> list[str]:
-    """One word for each unusual attribute, sizes left out (a kernel has to have some size)."""
-    return [_word(a) for a in unusual_attributes(node, opset) if a.name not in _SIZES]
+    """One word for each unusual attribute.
+
+    Sizes are left out (a kernel has to have some size), and of required attributes all but telling values.
+    """
+    found = [(a, _word(a)) for a in unusual_attributes(node, opset) if a.name not in _SIZES]
+    return [word for a, word in found if "=" in word or not is_required(node, a.name, opset)]
 
 
 def _word(attribute: AttributeProto) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -22,7 +23,7 @@ from fuzzconv.findings.localise import Localised
 from fuzzconv.findings.rebuild import rebuilt, set_items
 from fuzzconv.findings.signature import covers, family_of
 from fuzzconv.findings.target import Target
-from fuzzconv.findings.traits import Trait, split_operator, traits_of
+from fuzzconv.findings.traits import MODERN_OPSET, Trait, split_operator, traits_of
 from fuzzconv.judgement import Judge
 from fuzzconv.verdict import Kind
 
@@ -98,6 +99,18 @@ def _variants(case: Case, trait: Trait) -> Iterator[Case]:
         yield _with_computed(case, list(node.input[:1] if kind == "first constant" else node.input[1:]))
     elif kind.endswith(" computed"):
         yield _with_constants(case, list(node.input[1:]))
+    elif kind == "old opset":
+        yield _with_opset(case, MODERN_OPSET)
+
+
+def _with_opset(case: Case, version: int) -> Case:
+    """The same graph read by the rules of another opset."""
+    model = onnx.ModelProto()
+    model.CopyFrom(case.model)
+    for imported in model.opset_import:
+        if imported.domain in ("", "ai.onnx"):
+            imported.version = version
+    return replace(case, model=model)
 
 
 def _with_computed(case: Case, names: list[str]) -> Case:
@@ -139,10 +152,11 @@ def _other_ranks(case: Case) -> Iterator[Case]:
     if len(ranks) != 1:
         return
     (rank,) = ranks
+    alike = _of_rank(Draft(case), rank)
     for axis in (0, rank):
         yield _reranked(case, partial(np.expand_dims, axis=axis), axis, 1)
     for axis in range(rank if rank > 1 else 0):
-        if all(a.shape[axis] == 1 for a in case.inputs.values()):
+        if all(array.shape[axis] == 1 for array in alike.values()):
             yield _reranked(case, partial(np.squeeze, axis=axis), axis, -1)
 
 
@@ -150,10 +164,9 @@ def _reranked(case: Case, change: Callable[[Array], Array], at: int, by: int) ->
     """Every input, and every weight of the inputs' rank, with ``change`` made to the axis ``at``."""
     draft = Draft(case)
     (rank,) = {a.ndim for a in draft.inputs.values()}
-    draft.inputs = {name: change(array) for name, array in draft.inputs.items()}
-    for name, array in draft.tensors.items():
-        if array.dtype.kind == "f" and array.ndim == rank:
-            draft.tensors[name] = change(array)
+    for name, array in _of_rank(draft, rank).items():
+        arrays = draft.inputs if name in draft.inputs else draft.tensors
+        arrays[name] = change(array)
     for node in draft.nodes:
         for attribute in node.attribute:
             if attribute.name == "axis" and attribute.i >= 0:
@@ -161,3 +174,9 @@ def _reranked(case: Case, change: Callable[[Array], Array], at: int, by: int) ->
             elif attribute.name == "axes":
                 set_items(attribute.ints, [v + by * (v >= at) if v >= 0 else v for v in attribute.ints])
     return draft.case()
+
+
+def _of_rank(draft: Draft, rank: int) -> dict[str, Array]:
+    """The inputs, and the weights of their rank."""
+    weights = {n: a for n, a in draft.tensors.items() if a.dtype.kind == "f" and a.ndim == rank}
+    return {**draft.inputs, **weights}

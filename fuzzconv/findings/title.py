@@ -9,6 +9,7 @@ from fuzzconv.findings.traits import LARGE, split_operator
 from fuzzconv.verdict import Kind, Verdict
 
 _PHRASES = {
+    "old opset": "its meaning in older opsets",
     "large": f"a dimension above {LARGE}",
     "broadcast": "broadcasting",
     "first constant": "a constant first operand",
@@ -70,7 +71,7 @@ def _wrong_values(verdict: Verdict) -> str:
     if verdict.kind is Kind.WEIGHT_SHIFT:
         shift = evidence.get("shift_bytes")
         return f"puts weights in the wrong place{_in_brackets(f'{shift} bytes off' if shift else None)}"
-    return _OUTCOMES.get(verdict.kind, verdict.kind.value)
+    return _OUTCOMES[verdict.kind]
 
 
 def _in_brackets(told: object) -> str:

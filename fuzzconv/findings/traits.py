@@ -20,6 +20,9 @@ from fuzzconv.findings.rebuild import tensor_values
 LARGE = 3
 """A dimension above this is a circumstance of its own: reduction would have brought it down."""
 
+MODERN_OPSET = 18
+"""What an operator's older definitions are told from; fixed, so that signatures outlive onnx releases."""
+
 _BROADCASTING = frozenset(
     {"Add", "Sub", "Mul", "Div", "Pow", "Mod", "Where", "Sum", "Mean", "Max", "Min", "And", "Or", "Xor"}
     | {"Equal", "Greater", "Less", "GreaterOrEqual", "LessOrEqual", "PRelu", "BitShift"}
@@ -61,7 +64,11 @@ def traits_of(case: Case) -> tuple[Trait, ...]:
         if case.external_data and any(name in stored for name in node.input):
             plain.append("external data")
         found += [Trait(i, word) for word in dict.fromkeys(plain)]
-        circumstances = [*_operand_words(node, case.opset, constants), *_shape_words(node, arrays)]
+        circumstances = [
+            *_version_words(node, case.opset),
+            *_operand_words(node, case.opset, constants),
+            *_shape_words(node, arrays),
+        ]
         found += [Trait(i, word, circumstance=True) for word in dict.fromkeys(circumstances)]
     return tuple(found)
 
@@ -107,6 +114,13 @@ def _formal_inputs(node: onnx.NodeProto, opset: int) -> Iterator[tuple[int, str,
 
 def _optional_inputs(node: onnx.NodeProto, opset: int) -> Iterator[str]:
     return (name for _, name, optional in _formal_inputs(node, opset) if optional)
+
+
+def _version_words(node: onnx.NodeProto, opset: int) -> Iterator[str]:
+    """A word where the operator was defined anew later on: its meaning may have changed."""
+    schema, later = schema_of(node, opset), schema_of(node, MODERN_OPSET)
+    if schema and later and schema.since_version < later.since_version:
+        yield "old opset"
 
 
 def _operand_words(node: onnx.NodeProto, opset: int, constants: Collection[str]) -> Iterator[str]:
