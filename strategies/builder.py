@@ -1,140 +1,46 @@
 """The graph under construction: what an operator spec draws from and writes to.
 
-``Value`` is a tensor of the graph with its static type and a sound range of its numbers; ``Want`` says which
-values an operator takes; ``Builder`` draws choices, makes inputs and weights, and appends nodes. The range of
-every value is carried along, so that the reference stays finite and away from poles by construction.
+``Builder`` draws choices (see ``choices.py``), makes inputs and weights, and appends nodes; every value it
+returns has a static type and a sound range of its numbers (see ``value.py``).
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from itertools import accumulate
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-from hypothesis import strategies as st
-from hypothesis.strategies import DrawFn, SearchStrategy
 from onnx import NodeProto, TensorProto
 from onnx.helper import make_attribute
 
 from fuzzconv.case import Array
 from strategies import values
-from strategies.dtypes import DTYPES, FLOAT32, HALF_AND_SINGLE, INT64, Dtype
+from strategies.choices import Choices
+from strategies.dtypes import DTYPES, FLOAT32, INT64, Dtype
 from strategies.initializers import FORMS, INITIALIZER_FORMS, ROUTES, legal, node, tensor
-from strategies.shapes import BATCHES, CHANNELS, MAX_ELEMENTS, RANKS, SIZES, Shape, elements, fitting
-from strategies.swarm import Swarm
+from strategies.shapes import Shape, elements
+from strategies.value import LIMIT, Value, Want
 
-T = TypeVar("T")
-
-LIMIT = 1e4
-"""Operators take values up to this magnitude by default: sums of them stay far from fp16's overflow at 65504
-in most graphs and from fp32's always."""
+__all__ = ["LIMIT", "Builder", "Value", "Want"]
 
 SHAPE_FORMS = ("raw_data", "typed", "constant", "constant_typed", "constant_list")
 """Storage forms of constants that fix a shape (axes, sizes, pads): shape inference must see them."""
 
 
-@dataclass(frozen=True)
-class Value:
-    """A tensor of the graph.
-
-    Attributes:
-        name: its ONNX name.
-        dtype, shape: its static type.
-        lo, hi: every element lies within [lo, hi].
-        constant: it depends on no graph input.
-    """
-
-    name: str
-    dtype: Dtype
-    shape: Shape
-    lo: float = -3.0
-    hi: float = 3.0
-    constant: bool = False
-
-    @property
-    def rank(self) -> int:
-        """Number of dimensions."""
-        return len(self.shape)
-
-    @property
-    def bound(self) -> float:
-        """Largest magnitude of any element."""
-        return max(abs(self.lo), abs(self.hi))
-
-
-@dataclass(frozen=True)
-class Want:
-    """Which values an operator takes as its main input, and how to make a fresh one.
-
-    Attributes:
-        dtypes: element types; a fresh input has the graph's own float type where that is among them.
-        ranks: ranks.
-        lo, hi: the range that the values must lie in.
-        fresh: the range of a fresh input with ordinary values; kept away from the operator's poles and jumps.
-        where: a further condition on the shape (``shape`` must draw shapes that meet it).
-        shape: draws the shape of a fresh input; None draws any shape of ``ranks``.
-        jump: the operator jumps at every integer plus this; it then takes only fresh inputs, whose numbers
-            stay 0.3 away from every jump.
-    """
-
-    dtypes: frozenset[Dtype] = HALF_AND_SINGLE
-    ranks: tuple[int, ...] = (0, 1, 2, 3, 4, 5)
-    lo: float = -LIMIT
-    hi: float = LIMIT
-    fresh: tuple[float, float] = (-3.0, 3.0)
-    where: Callable[[Shape], bool] | None = None
-    shape: Callable[[Builder], Shape] | None = None
-    jump: float | None = None
-
-    def accepts(self, value: Value) -> bool:
-        """Whether ``value`` may be the main input."""
-        return (
-            self.jump is None
-            and value.dtype in self.dtypes
-            and len(value.shape) in self.ranks
-            and self.lo <= value.lo
-            and value.hi <= self.hi
-            and (self.where is None or self.where(value.shape))
-        )
-
-
-_STRIDE = 1 << 20
-
-
-@lru_cache(maxsize=1 << 14)
-def _numbered(count: int, ordinal: int) -> SearchStrategy[int]:
-    """``count`` numbers, a different strategy for every ``ordinal``.
-
-    Hypothesis turns five of six examples into copies of the one before, in which one draw is copied over
-    another of an equal strategy. Here that mostly gives the same case once more (37 % duplicates were
-    seen), so no two draws of a case use equal strategies.
-    """
-    return st.sampled_from(range(ordinal * _STRIDE, ordinal * _STRIDE + count))
-
-
 @dataclass
-class Builder:
+class Builder(Choices):
     """Draws choices and collects the graph.
 
     Attributes:
-        draw: Hypothesis's draw function.
-        swarm: what may be used.
-        opset: version of the default operator set.
-        dtype: the graph's float type.
-        rare_case: this case may hold what pnnx is known not to support.
-        odds: factor in (0, 1] per operator, storage form, type or pattern name that lowers its odds.
+        nodes, initializers: the graph so far.
+        defaults: initializers that are graph inputs too: name, type and shape.
+        inputs: graph inputs with the numbers to feed.
+        pool: values that later operators may take, oldest first.
+        used: names of the values that some node takes.
+        features: tags for the census.
     """
 
-    draw: DrawFn
-    swarm: Swarm
-    opset: int
-    dtype: Dtype = FLOAT32
-    rare_case: bool = False
-    odds: Mapping[str, float] = field(default_factory=dict)
     nodes: list[NodeProto] = field(default_factory=list)
     initializers: list[TensorProto] = field(default_factory=list)
     defaults: list[tuple[str, Dtype, Shape]] = field(default_factory=list)
@@ -144,77 +50,11 @@ class Builder:
     features: set[str] = field(default_factory=set)
     _stored: list[Value] = field(default_factory=list)
     _names: int = 0
-    _draws: int = 0
-
-    # Choices. The first alternative is always the simplest, so that shrinking ends there.
-
-    def _below(self, count: int) -> int:
-        self._draws += 1
-        ordinal = self._draws % 512
-        return self.draw(_numbered(count, ordinal)) - ordinal * _STRIDE
-
-    def pick(self, items: Sequence[T]) -> T:
-        """One of ``items``, the first being the simplest."""
-        return items[0] if len(items) == 1 else items[self._below(len(items))]
-
-    def weighted(self, items: Sequence[tuple[T, float]]) -> T:
-        """One of the (item, weight) pairs with odds by weight, the first being the simplest."""
-        if len(items) == 1:
-            return items[0][0]
-        scaled = [max(1, round(weight * self.odds.get(str(item), 1.0) * 8)) for item, weight in items]
-        sums = list(accumulate(scaled))
-        return items[bisect_right(sums, self._below(sums[-1]))][0]
-
-    def flag(self, one_in: int = 2) -> bool:
-        """True once in ``one_in`` draws; False is the simpler."""
-        return self._below(one_in) == one_in - 1
-
-    def integer(self, lo: int, hi: int) -> int:
-        """An integer in [lo, hi], ``lo`` being the simplest."""
-        return lo if lo == hi else lo + self._below(hi - lo + 1)
-
-    def rare(self) -> bool:
-        """Whether to use a form that pnnx is known not to support; True only in rare cases."""
-        return self.rare_case and self.flag()
-
-    def has(self, feature: str) -> bool:
-        """Whether the swarm allows ``feature``."""
-        return feature in self.swarm.features
 
     def name(self, stem: str) -> str:
         """A new unique name."""
         self._names += 1
         return f"{stem}{self._names}"
-
-    # Shapes.
-
-    def size(self, budget: int = 33) -> int:
-        """An odd size of one dimension, at most ``budget`` (at least 1)."""
-        return self.pick(fitting(SIZES, budget))
-
-    def channels(self, budget: int = 33) -> int:
-        """A channel count, at most ``budget`` (at least 1)."""
-        return self.pick(fitting(CHANNELS, budget))
-
-    def batch(self) -> int:
-        """A batch size: mostly 1."""
-        if self.has("batches") and self.flag(8):
-            return self.pick(BATCHES)
-        return 1
-
-    def shape(self, ranks: Collection[int] = (0, 1, 2, 3, 4, 5)) -> Shape:
-        """A shape of one of ``ranks``: batch, channels, then sizes; at most ``MAX_ELEMENTS`` elements."""
-        allowed = [r for r in RANKS if r[0] in ranks and r[0] in self.swarm.ranks]
-        rank = self.weighted(allowed or [r for r in RANKS if r[0] in ranks])
-        if rank < 2:
-            return tuple(self.size() for _ in range(rank))
-        channels = self.channels(33 if rank < 5 else 17)
-        equal = self.has("batches") and self.flag(24)
-        dims = [min(channels, 8) if equal else self.batch(), min(channels, 8) if equal else channels]
-        for left in range(rank - 2, 0, -1):
-            room = MAX_ELEMENTS // elements(tuple(dims))
-            dims.append(self.size(int(room ** (1 / left))))
-        return tuple(dims)
 
     # Values.
 
