@@ -9,6 +9,8 @@ export PIP_NO_INPUT=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONWARNINGS=ignore
 VENV=.venv
 STAMP=$VENV/setup.stamp
 
+if [ "$(id -u)" = 0 ]; then sudo=""; else sudo="sudo "; fi  # for commands shown to people
+
 say() { echo "setup: $*"; }
 fail() { echo "setup: $*" >&2; exit 3; }
 
@@ -48,7 +50,7 @@ make_venv() {
         "$python" -m venv --clear --without-pip $VENV
         "$python" -m pip --python $VENV/bin/python install -q pip
     else
-        fail "no Python 3.11 or later that can make a virtual environment; get it with: apt-get install -y python3 python3-venv"
+        fail "no Python 3.11 or later that can make a virtual environment; get it with: ${sudo}apt-get install -y python3 python3-venv"
     fi
 }
 

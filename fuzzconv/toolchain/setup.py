@@ -50,7 +50,7 @@ def install_debian_packages(packages: tuple[str, ...]) -> str:
         return "this is no Debian: no apt-get"
     prefix = _root_prefix()
     if prefix is None:
-        return "not root, and sudo asks for a password"
+        return "not root, and no sudo that needs no password"
     apt = [*prefix, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", *_APT_OPTIONS]
     for command in ([*apt, "update"], [*apt, "install", "-y", "--no-install-recommends", *packages]):
         try:
