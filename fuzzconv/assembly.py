@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fuzzconv.converters.conversion import Converter
+from fuzzconv.converters.forkserver import ForkServer
 from fuzzconv.converters.onnx2ncnn import Onnx2NcnnConverter
 from fuzzconv.converters.pnnx import PnnxConverter
 from fuzzconv.pipeline import Pipeline, conversion_id
@@ -32,7 +33,8 @@ def open_pipeline(toolchain: Toolchain, routes: Iterable[Route]) -> Iterator[Pip
     """
     wanted = tuple(routes)
     scratch = _make_scratch()
-    converters = {conversion_id(route): _converter(toolchain, route) for route in wanted}
+    server = _pnnx_server(toolchain, wanted)
+    converters = {conversion_id(route): _converter(toolchain, route, server) for route in wanted}
     pythonpath = (toolchain.ncnn.path,) if toolchain.ncnn.path and toolchain.ncnn.origin == "--ncnn" else ()
     devices = {"cpu"} | {route.device for route in wanted}
     runtimes: dict[str, Runtime] = {
@@ -63,10 +65,16 @@ def _make_scratch() -> Path:
     return Path(tempfile.mkdtemp(prefix=f"{_SCRATCH_PREFIX}{os.getpid()}-", dir=base))
 
 
-def _converter(toolchain: Toolchain, route: Route) -> Converter:
+def _pnnx_server(toolchain: Toolchain, routes: Iterable[Route]) -> ForkServer | None:
+    """One fork server for all pnnx settings; None when pnnx isn't wanted."""
+    wanted = any(route.converter == "pnnx" for route in routes)
+    return ForkServer(toolchain.pnnx.path) if wanted and toolchain.pnnx.path else None
+
+
+def _converter(toolchain: Toolchain, route: Route, server: ForkServer | None) -> Converter:
     tool = toolchain.pnnx if route.converter == "pnnx" else toolchain.onnx2ncnn
     if tool.path is None:
         raise AssertionError(f"route {route} was chosen although {tool.name} is missing")
     if route.converter == "pnnx":
-        return PnnxConverter(tool.path, fp16=route.setting == "fp16=1")
+        return PnnxConverter(tool.path, fp16=route.setting == "fp16=1", server=server)
     return Onnx2NcnnConverter(tool.path)

@@ -22,17 +22,21 @@ from fuzzconv.campaign.messages import (
     CandidateFound,
     CaseJudged,
     Event,
+    NoNews,
     ReduceTask,
     ReductionEnded,
     RoundEnded,
     SearchTask,
     Task,
+    TaskFailed,
     VulkanLeftOut,
+    WorkerReady,
 )
 from fuzzconv.campaign.settings import CampaignSettings
 from fuzzconv.campaign.tally import Tally
 from fuzzconv.campaign.worker import worker_main
 from fuzzconv.findings.finding import Signature
+from fuzzconv.findings.signature import coarse
 from fuzzconv.findings.store import CurvePoint, RoundRecord, RunStore
 
 ROUND_SECONDS = 30.0
@@ -40,6 +44,7 @@ LAST_ROUND_MARGIN = 2.0
 GRACE_SECONDS = 4.0
 OVERSTAY_SECONDS = 30.0
 MOST_DEATHS = 20
+ERRORS_FILE = "errors.log"
 _TICK_SECONDS = 0.25
 _FLUSH_SECONDS = 1.0
 
@@ -79,7 +84,8 @@ class Coordinator:
     pending: list[CandidateFound] = field(default_factory=list)
     log: CampaignLog = field(default_factory=CampaignLog)
     deaths: int = 0
-    _candidates: set[Signature] = field(default_factory=set)
+    _settled: set[Signature] = field(default_factory=set)
+    _reducing: list[Signature] = field(default_factory=list)
     _workers: list[_Worker] = field(default_factory=list)
     _flushed: float = 0.0
 
@@ -132,15 +138,20 @@ class Coordinator:
                 self._end_round(worker, event)
             case ReductionEnded():
                 self._end_reduction(worker, event)
-            case _:
+            case TaskFailed():
+                self._give_up_task(worker, event)
+            case WorkerReady():
                 worker.ready = True
 
     def _add_candidate(self, event: CandidateFound) -> None:
-        folder = str(event.folder)
-        if self.store.add_candidate(str(event.signature), folder):
-            self._candidates.add(event.signature)
-            self.pending.append(event)
-            self.display.say(f"candidate: {event.title}")
+        shrunk_again = any(event.signature == candidate.signature for candidate in self.pending)
+        if shrunk_again or self._no_news().hit(event.signature):
+            self.store.count_hit(str(event.signature))
+            return
+        self.store.add_candidate(str(event.signature), event.folder)
+        self.pending.append(event)
+        self.pending.sort(key=_urgency)
+        self.display.say(f"candidate: {event.title}")
 
     def _end_round(self, worker: _Worker, event: RoundEnded) -> None:
         self.tally.add_round(event)
@@ -163,7 +174,7 @@ class Coordinator:
     def _end_reduction(self, worker: _Worker, event: ReductionEnded) -> None:
         worker.task = None
         self.tally.add_reduction(event)
-        self.store.set_candidate_status(str(event.candidate), event.status)
+        self._settle(event.candidate, event.status)
         if not event.summary:
             return
         self.found.add(event.signature)
@@ -179,12 +190,21 @@ class Coordinator:
         self.log.write("finding", event.summary)
         self.display.say(f"finding: {event.summary['title']}")
 
+    def _give_up_task(self, worker: _Worker, event: TaskFailed) -> None:
+        """Keep an error of ours for a bug report; the candidate of a failed reduction stays on disk."""
+        with (self.settings.folder / ERRORS_FILE).open("a") as stream:
+            stream.write(f"{worker.task}\n{event.traceback}\n")
+        self.display.say(f"worker {worker.number}: {event.error} (see {ERRORS_FILE} in the run folder)")
+        if isinstance(worker.task, ReduceTask):
+            self._settle(worker.task.signature, "not reduced: an error of fuzzconv")
+        worker.task = None
+
     def _give(self, worker: _Worker) -> None:
         task = self._next_task()
         if task is None:
             return
         if isinstance(task, ReduceTask):
-            self.pending.pop(0)
+            self._reducing.append(self.pending.pop(0).signature)
         else:
             self._round += 1
         worker.task, worker.task_started = task, time.monotonic()
@@ -212,13 +232,21 @@ class Coordinator:
         until = min(now + ROUND_SECONDS, end)
         return SearchTask(self._round, self._round_seed(), until, self._no_news())
 
-    def _no_news(self) -> frozenset[Signature]:
-        """Signatures a search round need not report: exact ones found, wide ones of all candidates.
+    def _settle(self, candidate: Signature, status: str) -> None:
+        self.store.set_candidate_status(str(candidate), status)
+        self._settled.add(candidate)
+        self._reducing.remove(candidate)
+
+    def _no_news(self) -> NoNews:
+        """What need not be reported now.
 
         Searching judges CPU cases on CPU routes alone, where nothing shows that a failure is the CPU's only.
         """
-        found = {replace(s, condition=_without_cpu(s.condition)) for s in self.found}
-        return frozenset(self.found | found | self._candidates)
+        seen_on_cpu = {replace(s, condition=_without_cpu(s.condition)) for s in self.found}
+        waiting = (*(candidate.signature for candidate in self.pending), *self._reducing)
+        return NoNews(
+            frozenset(self.found | seen_on_cpu), frozenset(self._settled), frozenset(map(coarse, waiting))
+        )
 
     def _round_seed(self) -> int | None:
         if self._round == 0 and self.settings.replay_database:
@@ -247,7 +275,7 @@ class Coordinator:
         self.deaths += 1
         self.display.say(f"worker {worker.number} {why} (exit code {worker.process.exitcode}); replaced")
         if isinstance(worker.task, ReduceTask):
-            self.store.set_candidate_status(str(worker.task.signature), "worker died")
+            self._settle(worker.task.signature, "worker died")
         position = self._workers.index(worker)
         if self.deaths > MOST_DEATHS:
             self._workers.remove(worker)
@@ -278,6 +306,13 @@ class Coordinator:
         )
         self.store.add_curve_point(point)
         self.store.set_facts({"elapsed_s": round(self.budget.elapsed, 3)})
+
+
+def _urgency(candidate: CandidateFound) -> tuple[object, ...]:
+    """What to reduce first: the current converter, silent wrong results before crashes before refusals."""
+    order = ("weights", "result", "nondeterminism", "crash", "hang", "load", "refused")
+    signature = candidate.signature
+    return (signature.converter == "onnx2ncnn", order.index(signature.family), len(signature.operators))
 
 
 def _without_cpu(condition: str) -> str:

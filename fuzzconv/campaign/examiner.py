@@ -13,12 +13,12 @@ from pathlib import Path
 
 import onnx
 
-from fuzzconv.campaign.messages import CandidateFound, CaseJudged, Event
+from fuzzconv.campaign.messages import CandidateFound, CaseJudged, Event, NoNews
 from fuzzconv.campaign.vulkan_lane import VulkanLane
 from fuzzconv.case import Case
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.localise import Localised, localise
-from fuzzconv.findings.signature import covers, failures, family_of
+from fuzzconv.findings.signature import failures, family_of
 from fuzzconv.findings.title import title_of
 from fuzzconv.judgement import Judge, Judgement
 from fuzzconv.route import Route
@@ -52,15 +52,19 @@ class Examiner:
         self._lane = lane
         self._candidates = candidates
         self._emit = emit
-        self._news: set[Signature] = set()
+        self._kept: list[Signature] = []
         self.cases = 0
         self.diagnosis_seconds = 0.0
 
-    def examine(self, case: Case, known: frozenset[Signature]) -> Localised | None:
+    def begin_round(self) -> None:
+        """Forget what was kept before: the next task's ``NoNews`` knows it."""
+        self._kept.clear()
+
+    def examine(self, case: Case, no_news: NoNews) -> Localised | None:
         """Judge a case on all CPU routes and report it; returns its first failure that is news."""
         judgement = self._judge.judge(case, self._routes)
         self.cases += 1
-        news, blamed, hits = self._diagnose(judgement, self._routes, known)
+        news, blamed, hits = self._diagnose(judgement, self._routes, no_news)
         self._emit(case_event(judgement, judgement.verdicts, case.key, blamed, hits))
         for failure in news:
             self.keep(failure, failure.case)
@@ -68,11 +72,11 @@ class Examiner:
             self._lane.offer(judgement)
         return news[0] if news else None
 
-    def examine_vulkan_failures(self, known: frozenset[Signature]) -> None:
+    def examine_vulkan_failures(self, no_news: NoNews) -> None:
         """Diagnose what the Vulkan lane found since the last call; keep what is news."""
         for judgement in self._lane.take_failures() if self._lane else ():
             routes = [verdict.route for verdict in judgement.verdicts]
-            news, _, _ = self._diagnose(judgement, routes, known)
+            news, _, _ = self._diagnose(judgement, routes, no_news)
             for failure in news:
                 self.keep(failure, failure.case)
 
@@ -98,11 +102,16 @@ class Examiner:
             "detail": failure.verdict.detail,
         }
         (folder / CANDIDATE_FILE).write_text(json.dumps(facts, indent=1))
-        self._news.add(failure.signature)
         self._emit(CandidateFound(failure.signature, str(folder), route, title))
 
+    def _waiting_too(self, no_news: NoNews) -> NoNews:
+        """``no_news`` and what this worker itself has kept since the task was given."""
+        for signature in self._kept:
+            no_news = no_news.and_waiting(signature)
+        return no_news
+
     def _diagnose(
-        self, judgement: Judgement, routes: Sequence[Route], known: frozenset[Signature]
+        self, judgement: Judgement, routes: Sequence[Route], no_news: NoNews
     ) -> tuple[list[Localised], dict[str, tuple[str, ...]], list[Signature]]:
         """News, route id → operators to blame, and hits of known signatures, over all failures."""
         started = time.monotonic()
@@ -116,11 +125,12 @@ class Examiner:
                 if verdict.kind.is_bad and family_of(verdict) == family_of(failure):
                     blamed[str(verdict.route)] = culprits
             for part in parts:
-                covering = next((s for s in known | self._news if covers(s, part.signature)), None)
-                if covering:
-                    hits.append(covering)
+                hit = self._waiting_too(no_news).hit(part.signature)
+                if hit:
+                    hits.append(hit)
                 else:
                     news.append(part)
+                    self._kept.append(part.signature)
         self.diagnosis_seconds += time.monotonic() - started
         return news, blamed, hits
 

@@ -3,9 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from fuzzconv.findings.finding import Signature
+from fuzzconv.findings.signature import coarse, covers
+
+
+@dataclass(frozen=True)
+class NoNews:
+    """What a search round need not report; frozen for the round.
+
+    Attributes:
+        found: exact signatures of findings and known bugs; what they cover is a hit on them.
+        settled: wide signatures of candidates that were dealt with, whatever became of them.
+        waiting: signatures, operator names only, of candidates that wait for reduction: until it is known
+            which of their traits matter, nothing of the same operators can be called new.
+    """
+
+    found: frozenset[Signature] = frozenset()
+    settled: frozenset[Signature] = frozenset()
+    waiting: frozenset[Signature] = frozenset()
+
+    def hit(self, wide: Signature) -> Signature | None:
+        """The signature that makes ``wide`` no news, None when it is news."""
+        covering = (exact for exact in self.found if covers(exact, wide))
+        same = (known for known in (wide, coarse(wide)) if known in self.settled or known in self.waiting)
+        return next(chain(covering, same), None)
+
+    def and_waiting(self, wide: Signature) -> NoNews:
+        """The same with one more candidate waiting."""
+        return replace(self, waiting=self.waiting | {coarse(wide)})
 
 
 @dataclass(frozen=True)
@@ -16,13 +44,13 @@ class SearchTask:
         number: the round's number within the run; file names derive from it.
         seed: the round's seed; None replays the Hypothesis example database and searches unseeded.
         until: moment (``time.monotonic``) at which the round must stop.
-        known: signatures that are no news, frozen for the round.
+        no_news: what need not be reported.
     """
 
     number: int
     seed: int | None
     until: float
-    known: frozenset[Signature]
+    no_news: NoNews
 
 
 @dataclass(frozen=True)
@@ -63,7 +91,7 @@ class CaseJudged:
         features: the case's feature tags.
         operators: distinct operators of the case.
         compared: whether a PNNX route reached a comparison.
-        known: signatures among ``SearchTask.known`` that this case showed.
+        known: signatures of ``NoNews`` that this case showed.
     """
 
     key: str
@@ -133,4 +161,17 @@ class ReductionEnded:
     executions: int = 0
 
 
-Event = WorkerReady | CaseJudged | VulkanLeftOut | CandidateFound | RoundEnded | ReductionEnded
+@dataclass(frozen=True)
+class TaskFailed:
+    """A task ended with an error of ours (a full disk, a bug of this program); what it had found is kept.
+
+    Attributes:
+        error: one line.
+        traceback: for ``errors.log``.
+    """
+
+    error: str
+    traceback: str
+
+
+Event = WorkerReady | CaseJudged | VulkanLeftOut | CandidateFound | RoundEnded | ReductionEnded | TaskFailed

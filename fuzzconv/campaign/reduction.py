@@ -27,6 +27,7 @@ from fuzzconv.verdict import Verdict
 
 CONFIRMATIONS = 2
 STILL_THERE = 1
+LOG_FILE = "reproduce.log"
 _SCRIPT_SECONDS = 90.0
 _RESERVE_SECONDS = 6.0
 
@@ -132,7 +133,9 @@ def _confirmed(finding: Finding, settings: CampaignSettings, until: float) -> Fi
         runs += 1
     confirmed = replace(finding, reproduced=(hits, runs))
     if hits:
+        log = (folder / LOG_FILE).read_text()
         write_reproducer(confirmed, settings.findings)
+        (folder / LOG_FILE).write_text(log)
     else:
         folder.rename(settings.candidates / f"unreproducible-{folder.name}")
     return confirmed
@@ -149,7 +152,7 @@ def run_reproducer(folder: Path, toolchain: Toolchain) -> int:
             environment[name] = str(tool.path)
     if toolchain.ncnn.origin == "--ncnn" and toolchain.ncnn.path is not None:
         environment["PYTHONPATH"] = str(toolchain.ncnn.path)
-    with (folder / "reproduce.log").open("w") as log:
+    with (folder / LOG_FILE).open("w") as log:
         try:
             return subprocess.run(
                 [sys.executable, SCRIPT_FILE],

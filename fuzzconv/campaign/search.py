@@ -48,6 +48,7 @@ class SearchRound:
     def __init__(self, examiner: Examiner, task: SearchTask, database: Path) -> None:
         self._examiner = examiner
         self._task = task
+        self._no_news = task.no_news
         self._database = database
         self._target: Localised | None = None
         self._smallest: Case | None = None
@@ -58,6 +59,7 @@ class SearchRound:
 
     def run(self) -> None:
         """Search until the examples or the time are used up; then keep the shrunk case, if any."""
+        self._examiner.begin_round()
         swarm = Swarm.of_seed(self._task.seed or 0, operators=SPECS)
         test: Callable[[], None] = self._settings()(given(cases(swarm=swarm))(self._examine))
         if self._task.seed is not None:
@@ -94,8 +96,8 @@ class SearchRound:
     def _search(self, case: Case) -> None:
         if time.monotonic() >= self._task.until:
             raise RoundOver
-        self._examiner.examine_vulkan_failures(self._task.known)
-        failure = self._examiner.examine(case, self._task.known)
+        self._examiner.examine_vulkan_failures(self._no_news)
+        failure = self._examiner.examine(case, self._no_news)
         if failure is None:
             return
         self._target = failure

@@ -9,6 +9,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
+import traceback
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -57,10 +58,16 @@ class _Worker:
     def work(self) -> None:
         self._emit(WorkerReady())
         while (task := self._next_task()) is not None:
-            if isinstance(task, SearchTask):
-                self._search(task)
-            else:
-                self._reduce(task)
+            try:
+                if isinstance(task, SearchTask):
+                    self._search(task)
+                else:
+                    self._reduce(task)
+            except (BrokenPipeError, EOFError):
+                raise
+            except Exception as error:
+                line = f"{type(error).__name__}: {error}".splitlines()[0]
+                self._emit(TaskFailed(line, traceback.format_exc()))
 
     def close(self) -> None:
         if self._lane:

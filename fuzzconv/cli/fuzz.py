@@ -21,6 +21,8 @@ from fuzzconv.route import Route, select_routes
 from fuzzconv.toolchain.routes import available_routes
 from fuzzconv.toolchain.toolchain import Toolchain
 
+PIPED_WIDTH = 180
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the campaign's options."""
@@ -57,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         replay_database=args.seed is None,
         corpus=args.corpus.absolute(),
     )
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
     _announce(console, settings)
     result = run_campaign(settings, console, quiet=args.quiet)
     _conclude(console, settings, result, _rerun_command(args, settings))
