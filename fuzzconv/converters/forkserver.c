@@ -24,6 +24,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -164,6 +165,27 @@ static int wait_for(pid_t child)
     return status;
 }
 
+/* Runs main in a thread of its own. */
+static void *warm_up(void *argument)
+{
+    struct request *request = argument;
+    return (void *)(intptr_t)real_main(request->argc, request->argv, environ);
+}
+
+/* Call main in this process. It runs in a thread, because malloc gives a thread an arena of its own: the heap
+ * that the children inherit stays what static initialisation has left, and what a program reads of it
+ * without having written is what it would read in a process of its own. */
+static int warm(struct request *request)
+{
+    pthread_t thread;
+    void *result;
+    if (chdir(request->directory) != 0 || pthread_create(&thread, NULL, warm_up, request) != 0)
+        return -1;
+    pthread_join(thread, &result);
+    fflush(NULL);
+    return chdir("/") == 0 ? (int)(intptr_t)result : -1;
+}
+
 /* Takes main's place and never returns. A child leaves without the program's static destructors: they would
  * write to every page that they free, and copying those pages costs more than the whole conversion. */
 static int serve(int argc, char **argv, char **environment)
@@ -177,13 +199,7 @@ static int serve(int argc, char **argv, char **environment)
         struct request request;
         read_request(buffer, &request);
         if (strcmp(request.mode, "warm") == 0) {
-            int result = chdir(request.directory);
-            if (result == 0)
-                result = real_main(request.argc, request.argv, environ);
-            fflush(NULL);
-            if (chdir("/") != 0)
-                leave();
-            reply(ENDED, result);
+            reply(ENDED, warm(&request));
             continue;
         }
         pid_t server = getpid();

@@ -271,7 +271,7 @@ def _compile(source: bytes, shim: Path) -> None:
         with tempfile.TemporaryDirectory(dir=shim.parent) as directory:
             code, built = Path(directory) / "forkserver.c", Path(directory) / "forkserver.so"
             code.write_bytes(source)
-            command = [compiler, "-shared", "-fPIC", "-O2", "-o", str(built), str(code), "-ldl"]
+            command = [compiler, "-shared", "-fPIC", "-O2", "-o", str(built), str(code), "-ldl", "-pthread"]
             done = subprocess.run(
                 command, capture_output=True, text=True, timeout=_START_SECONDS, check=False
             )

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 _PROGRESS = re.compile(r"^\w+ \.\.\. +")
-_TIMESTAMP = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+ ")
+_TIMESTAMP = re.compile(  # onnxruntime's; protobuf's, with the process number
+    r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+ |^[IWEF]\d{4} [\d:.]+ +\d+ "
+)
 _HARMLESS = re.compile(
     r"Unknown CPU vendor"  # onnxruntime on a virtual machine
     r"|^replace ncnn input torch\.long type"  # int64 inputs are fed as int32
@@ -50,21 +52,27 @@ class Remarks:
     warnings: tuple[str, ...] = ()
 
 
-def read_pnnx(stderr: str) -> Remarks:
+def read_pnnx(stderr: str, param: str | None = None) -> Remarks:
     """Sort pnnx's output.
 
+    ``todo TYPE`` says that pnnx's own script can't express an operator; it is an admission unless the type is
+    gone from the ``.param``, converted after all.
     ``ignore TYPE NAME param …`` is an admission when the type is not ncnn's (``Tensor.to``, or one that a
     ``todo`` line named): such a layer goes raw into the ``.param``. A parameter ignored on a real
     ncnn layer is a warning: the tool believes that it converted that operator.
     """
     lines = list(_lines(stderr))
+    layers = None if param is None else {line.split(maxsplit=1)[0] for line in param.splitlines() if line}
     todo = {m[1] for line in lines if (m := _TODO.match(line))}
     unsupported: dict[str, None] = {}
     warnings: dict[str, None] = {}
     for line in lines:
         ignored = _IGNORE.match(line)
         if match := _TODO.match(line):
-            unsupported[match[1]] = None
+            if layers is None or match[1] in layers:
+                unsupported[match[1]] = None
+            else:
+                warnings[line] = None
         elif ignored and ("." in ignored[1] or "::" in ignored[1] or ignored[1] in todo):
             unsupported[ignored[1]] = None
         elif _LACK.search(line) and not _ONNXRUNTIME.match(line) and not ignored:

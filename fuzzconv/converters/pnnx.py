@@ -95,8 +95,8 @@ class PnnxConverter:
         if case.declare_inputshape and (shapes := inputshape(case)):
             arguments.append(f"inputshape={shapes}")
         run = self._runner.run(arguments, scratch, self._limits)
-        remarks = read_pnnx(run.stderr)
-        param = _content(scratch / _PARAM)
+        param = _text(scratch / _PARAM)
+        remarks = read_pnnx(run.stderr, param)
         files = {name: _content(scratch / file) for name, file in _BLAME_FILES.items()}
         feedings: tuple[Feeding, ...] = ()
         unfeedable = ""
@@ -106,7 +106,7 @@ class PnnxConverter:
             converter=self.name,
             setting=self.setting,
             run=run,
-            param=None if param is None else param.decode(errors="replace"),
+            param=param,
             weights=_content(scratch / _WEIGHTS),
             feedings=feedings,
             unsupported=remarks.unsupported,
@@ -209,6 +209,11 @@ def _normal(axis: int | None, rank: int, port: Port) -> int | None:
 def _check_rank(rank: int, what: str) -> None:
     if not 1 <= rank <= _MAX_RANK:
         raise _UnfeedableError(f"{what} would need a blob of rank {rank}: ncnn has ranks 1 to {_MAX_RANK}")
+
+
+def _text(path: Path) -> str | None:
+    content = _content(path)
+    return None if content is None else content.decode(errors="replace")
 
 
 def _content(path: Path) -> bytes | None:

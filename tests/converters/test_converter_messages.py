@@ -51,6 +51,22 @@ def test_what_pnnx_admits(printed: str, unsupported: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("param", "unsupported"),
+    [
+        ("7767517\n2 2\nInput in0 0 1 in0\nMish Mish_0 1 1 in0 out0\n", ("Mish",)),
+        ("7767517\n2 2\nInput in0 0 1 in0\nConvolution conv_0 1 1 in0 out0 9=5\n", ()),
+        (None, ("Mish",)),
+    ],
+)
+def test_an_operator_named_in_vain_was_converted_after_all(
+    param: str | None, unsupported: tuple[str, ...]
+) -> None:
+    remarks = read_pnnx("todo Mish\n", param)
+    assert remarks.unsupported == unsupported
+    assert remarks.warnings == (() if unsupported else ("todo Mish",))
+
+
+@pytest.mark.parametrize(
     ("printed", "warning"),
     [
         # A parameter lost on a real ncnn layer: pnnx believes that it converted that operator.
@@ -67,6 +83,10 @@ def test_what_pnnx_admits(printed: str, unsupported: tuple[str, ...]) -> None:
         (
             "\x1b[1;31m2026-11-22 13:49:38.47 [E:onnxruntime:, x.cc:1 F] Non-zero status code\x1b[m",
             "[E:onnxruntime:, x.cc:1 F] Non-zero status code",
+        ),
+        (
+            "F0000 00:00:1795356819.235235   31310 repeated_field.h:855] Check failed: index < size()",
+            "repeated_field.h:855] Check failed: index < size()",
         ),
         (
             "terminate called after throwing an instance of 'E'",

@@ -5,7 +5,9 @@ import signal
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -29,6 +31,8 @@ MASKED = re.compile(
     r"(?:\x1b\[[\d;]*m)?\d{4}-\d\d-\d\d [\d:.]+ [^\n]*Unknown CPU vendor[^\n]*\n"
     r"|\d+\.\d\dms"
     r"|\d{4}-\d\d-\d\d [\d:.]+(?= \[[WEF]:onnxruntime)"
+    r"|(?<=^[IWEF]0000) [\d:.]+ +\d+(?= )",  # protobuf: time and process number
+    re.MULTILINE,
 )
 
 
@@ -225,7 +229,8 @@ def test_without_a_compiler_the_reason_is_given(
 @needs_server
 @pytest.mark.pnnx
 def test_pnnx_writes_the_same_through_the_server(pnnx_binary: Path, tmp_path: Path) -> None:
-    assert_same_results(pnnx_binary, [convolution(), *crashers()[:2]], tmp_path)
+    outcomes, unstable, _ = assert_same_results(pnnx_binary, [convolution(), *crashers()[:2]], tmp_path)
+    assert (outcomes, unstable) == ({Outcome.DONE: 1, Outcome.CRASHED: 2}, 0)
 
 
 @needs_server
@@ -254,7 +259,7 @@ def test_pnnx_is_byte_identical_through_the_server_and_six_times_faster(
     collected: list[Case] = []
 
     @settings(
-        max_examples=500,
+        max_examples=520,
         phases=[Phase.generate],
         derandomize=True,
         database=None,
@@ -266,40 +271,55 @@ def test_pnnx_is_byte_identical_through_the_server_and_six_times_faster(
         collected.append(case)
 
     collect()
-    assert len(collected) >= 500
-    outcomes, ratio = assert_same_results(pnnx_binary, [*crashers(), *collected], tmp_path)
+    outcomes, unstable, ratio = assert_same_results(pnnx_binary, [*crashers(), *collected], tmp_path)
+    assert sum(outcomes.values()) >= 500
     assert outcomes[Outcome.CRASHED] >= 4
     assert outcomes[Outcome.DONE] >= 300
+    assert unstable <= 15
     assert ratio >= 6
 
 
+Result = tuple[Outcome, int, str, list[str], dict[str, bytes]]
+
+
 def assert_same_results(
-    binary: Path, all_cases: list[Case], directory: Path
-) -> tuple[dict[Outcome, int], float]:
-    """Convert plainly and through a server, compare everything; returns outcomes and the ratio of medians."""
+    binary: Path, all_cases: list[Case], scratch: Path
+) -> tuple[Counter[Outcome], int, float]:
+    """Convert plainly and through a server, and compare everything.
+
+    Where they differ, plain runs are compared with each other: for some models pnnx writes memory that it
+    never filled, and no two runs are equal.
+
+    Returns:
+        Outcomes of the equal cases, number of those in which plain runs differ too, ratio of median times.
+    """
     server, plain = ForkServer(binary), PlainRunner(binary)
-    outcomes = dict.fromkeys(Outcome, 0)
+    outcomes: Counter[Outcome] = Counter()
+    unstable = 0
     seconds: dict[Runner, list[float]] = {server: [], plain: []}
-    for number, case in enumerate(all_cases):
-        seen = []
-        for runner in (server, plain):
-            scratch = directory / "scratch"
-            scratch.mkdir()
-            case.write(scratch)
-            run = runner.run(["model.onnx", f"fp16={number % 2}"], scratch, Limits())
+
+    def result(runner: Runner, case: Case, fp16: int) -> Result:
+        with tempfile.TemporaryDirectory(dir=scratch) as name:
+            directory = Path(name)
+            case.write(directory)
+            run = runner.run(["model.onnx", f"fp16={fp16}"], directory, Limits())
             seconds[runner].append(run.seconds)
-            files = {p.name: p.read_bytes() for p in scratch.iterdir() if p.name != "tool.stderr"}
-            seen.append((run.outcome, run.exit_status, run.stdout, masked(run.stderr), files))
-            shutil.rmtree(scratch)
-        if seen[0] != seen[1]:
-            differing = [name for name, content in seen[1][4].items() if seen[0][4].get(name) != content]
-            report = directory / f"differs-{number}"
-            report.mkdir()
-            case.write(report)
-        assert seen[0][:4] == seen[1][:4], f"case {number}, kept in {report}"
-        assert seen[0][4] == seen[1][4], f"case {number}, kept in {report}: {differing}"
-        outcomes[run.outcome] += 1
+            files = {p.name: p.read_bytes() for p in directory.iterdir() if p.name != "tool.stderr"}
+        return run.outcome, run.exit_status, run.stdout, masked(run.stderr), files
+
+    for number, case in enumerate(all_cases):
+        served, direct = (result(runner, case, number % 2) for runner in (server, plain))
+        if served == direct:
+            outcomes[direct[0]] += 1
+        elif any(result(plain, case, number % 2) != direct for _ in range(5)):
+            unstable += 1
+        else:
+            kept = scratch / f"differs-{number}"
+            kept.mkdir()
+            case.write(kept)
+            assert served[:4] == direct[:4], f"case {number}, kept in {kept}"
+            names = [n for n in {**served[4], **direct[4]} if served[4].get(n) != direct[4].get(n)]
+            pytest.fail(f"case {number}, kept in {kept}: {names} differ")
     assert server.problem == ""
     server.close()
-    ratio = statistics.median(seconds[plain]) / statistics.median(seconds[server])
-    return outcomes, ratio
+    return outcomes, unstable, statistics.median(seconds[plain]) / statistics.median(seconds[server])
