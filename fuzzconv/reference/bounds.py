@@ -90,7 +90,7 @@ class Sampler:
     def _raw(self, precision: Precision) -> dict[str, Bound]:
         match precision:
             case Precision.FP32:
-                return self._single if self._probe.is_single_precision else self._format(Precision.FP16)
+                return self._format(Precision.FP16) if self._probe.computes_in_half else self._single
             case Precision.VULKAN_FP32:
                 return _sum(self._raw(Precision.FP32), self._shader)
             case Precision.FP16_WEIGHTS:

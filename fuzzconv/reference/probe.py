@@ -63,12 +63,13 @@ class Probe:
         self._case = case
         tensors = _graph_tensors(case.model.graph)
         session = open_session(_with_outputs(case.model, tensors))
-        self.values: dict[str, Array] = _run(session, tensors, case.inputs)
+        readable = [o.name for o in session.get_outputs() if o.type != "tensor(bfloat16)"]
+        self.values: dict[str, Array] = _run(session, readable, case.inputs)
         self.inputs = tuple(case.inputs)
         self.outputs = tuple(o.name for o in case.model.graph.output)
         self.constants = {
             **{t.name: numpy_helper.to_array(t) for t in case.model.graph.initializer},
-            **{n.output[0]: self.values[n.output[0]] for n in _constant_nodes(case.model.graph)},
+            **{name: self.values[name] for name in _constant_nodes(case.model.graph) if name in self.values},
         }
 
     @property
@@ -118,6 +119,12 @@ class Probe:
     def is_single_precision(self) -> bool:
         """Whether all float tensors are float32, so that the disturbed copy has the case's own types."""
         return is_single_precision(self.known.values())
+
+    @cached_property
+    def computes_in_half(self) -> bool:
+        """Whether the graph itself computes in half precision (constants stored so are not enough)."""
+        computed = {n: a for n, a in self.known.items() if n not in self.constants}
+        return any(a.dtype == np.float16 for a in computed.values())
 
     @cached_property
     def _disturbed(self) -> tuple[ort.InferenceSession, Mapping[str, Array], str]:
@@ -186,8 +193,8 @@ def _with_outputs(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelPro
     return extended
 
 
-def _constant_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
-    return (node for node in graph.node if node.op_type == "Constant")
+def _constant_nodes(graph: onnx.GraphProto) -> Iterator[str]:
+    return (node.output[0] for node in graph.node if node.op_type == "Constant")
 
 
 def _data_slots(graph: onnx.GraphProto) -> Iterator[tuple[onnx.NodeProto, int]]:
