@@ -16,7 +16,7 @@ from onnx import AttributeProto, helper
 _ALL_ONES = frozenset({"strides", "dilations"})
 _ALL_ZEROS = frozenset({"pads", "output_padding"})
 _PLAIN_REQUIRED: dict[str, object] = {"axis": 1, "to": 1}
-_SIZES = frozenset({"kernel_shape", "hidden_size", "num_outputs", "equation", "blocksize"})
+_SIZES = frozenset({"kernel_shape", "hidden_size", "num_outputs", "equation", "blocksize", "size"})
 
 
 def schema_of(node: onnx.NodeProto, opset: int) -> onnx.defs.OpSchema | None:

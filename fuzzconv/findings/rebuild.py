@@ -48,7 +48,8 @@ def run_model(model: onnx.ModelProto, inputs: Mapping[str, Array]) -> dict[str, 
         values = session.run(names, dict(inputs))
     except Exception:  # onnxruntime raises its own unrelated types, RuntimeError and ValueError alike
         return None
-    return {n: v for n, v in zip(names, values, strict=True) if isinstance(v, np.ndarray)}
+    tensors = ((n, v) for n, v in zip(names, values, strict=True) if isinstance(v, np.ndarray | np.generic))
+    return {name: np.asarray(value) for name, value in tensors}
 
 
 def tensor_values(case: Case) -> dict[str, Array] | None:

@@ -140,7 +140,7 @@ class PlantedJudge:
                 outputs = self._damaged(site) or site.run()
             except WeightDamageError as damage:
                 return {}, Verdict(route, damage.kind, str(damage), "", "weights")
-            values |= dict(zip(filter(None, node.output), outputs, strict=True))
+            values |= dict(zip(filter(None, node.output), map(np.asarray, outputs), strict=True))
         return {o.name: values[o.name] for o in graph.output}, None
 
     def _damaged(self, site: Site) -> list[Array] | None:

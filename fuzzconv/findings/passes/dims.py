@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations, islice
+from typing import NamedTuple
 
 import numpy as np
 from onnx import AttributeProto
@@ -24,6 +25,7 @@ from fuzzconv.findings.passes.edit import Edit
 _MOST_TRIES = 120
 _MOST_TOGETHER = 4
 _SMALL_CONSTANT = 16
+_AXES = frozenset({"input", "weight"})
 _NO_SIZES = frozenset({"to", "keepdims", "axis", "axes", "perm", "ceil_mode", "pads", "blocksize"})
 
 
@@ -37,15 +39,25 @@ class Slot:
     size: int
 
 
+class Change(NamedTuple):
+    """A slot and the size it gets."""
+
+    slot: Slot
+    size: int
+
+
 def shrink_dims(case: Case) -> Iterator[Edit]:
     """Every size that occurs in inputs or weights, largest first, down to 1, 2, half, and one less."""
     slots = list(_slots(case))
-    sizes = sorted({s.size for s in slots if s.kind in ("input", "weight") and s.size > 1}, reverse=True)
+    sizes = sorted({s.size for s in slots if s.kind in _AXES and s.size > 1}, reverse=True)
     for size in sizes:
         for target in sorted({1, 2, 3, size // 2, size - 1} & set(range(1, size))):
-            for chosen in islice(_sets(slots, size), _MOST_TRIES):
-                label = f"{[(s.name, s.index) for s in chosen]} {size} to {target}"
-                yield Edit(label, partial(_resized, case, chosen, size, target))
+            for changes in islice(_consistent(slots, size, target), _MOST_TRIES):
+                told = ", ".join(f"{c.slot.name}.{c.slot.index}" for c in changes)
+                yield Edit(f"{told}: {size} to {target}", partial(_resized, case, changes))
+                if len(changes) == 1:
+                    last = partial(_resized, case, changes, last=True)
+                    yield Edit(f"{told}: last {target} of {size}", last)
 
 
 def _slots(case: Case) -> Iterator[Slot]:
@@ -68,49 +80,55 @@ def _integers(attribute: AttributeProto) -> list[int]:
     return [attribute.i] if attribute.type == AttributeProto.INT else list(attribute.ints)
 
 
-def _sets(slots: list[Slot], size: int) -> Iterator[tuple[Slot, ...]]:
-    """Sets of slots that may have to change together: all, then few, with multiples and without."""
-    equal = [s for s in slots if s.size == size]
-    axes = [s for s in equal if s.kind in ("input", "weight")]
-    multiples = [s for s in slots if s.size > size and s.size % size == 0]
-    seen: set[tuple[Slot, ...]] = set()
-    for chosen in _proposals(equal, axes, multiples):
-        if chosen not in seen and any(s in axes for s in chosen):
-            seen.add(chosen)
-            yield chosen
+def _consistent(slots: list[Slot], size: int, target: int) -> Iterator[tuple[Change, ...]]:
+    """Sets of slots that may have to change together, each at least one axis, none twice."""
+    seen: set[tuple[Change, ...]] = set()
+    for changes in _proposals(slots, size, target):
+        if changes not in seen and any(c.slot.kind in _AXES for c in changes):
+            seen.add(changes)
+            yield changes
 
 
-def _proposals(equal: list[Slot], axes: list[Slot], multiples: list[Slot]) -> Iterator[tuple[Slot, ...]]:
+def _proposals(slots: list[Slot], size: int, target: int) -> Iterator[tuple[Change, ...]]:
+    """All slots of the size; then few; with multiples of the size; with one part of it, for sums."""
+    equal = [Change(s, target) for s in slots if s.size == size]
+    axes = [c for c in equal if c.slot.kind in _AXES]
+    multiples = [Change(s, s.size // size * target) for s in slots if s.size > size and s.size % size == 0]
+    less = size - target
+    parts = [Change(s, s.size - less) for s in slots if s.kind not in _AXES and less <= s.size != size]
     yield tuple(equal)
     yield tuple(axes)
     if multiples:
         yield (*equal, *multiples)
+    for part in parts:
+        yield (*axes, part)
     for count in range(1, _MOST_TOGETHER + 1):
         yield from combinations(equal, count)
-        if count > 1:
-            for few in combinations(multiples, 1):
-                yield from ((*some, *few) for some in combinations(equal, count - 1))
+        for other in (*multiples, *parts) if count > 1 else ():
+            yield from ((*few, other) for few in combinations(equal, count - 1))
 
 
-def _resized(case: Case, chosen: tuple[Slot, ...], size: int, target: int) -> Case:
+def _resized(case: Case, changes: tuple[Change, ...], *, last: bool = False) -> Case:
+    """The case with the changes made; arrays keep their first elements, or their last."""
     draft = Draft(case)
-    for slot in chosen:
-        new = slot.size // size * target
-        if slot.kind == "input":
-            draft.inputs[slot.name] = _cropped(draft.inputs[slot.name], slot.index, new)
-        elif slot.kind == "weight":
-            draft.tensors[slot.name] = _cropped(draft.tensors[slot.name], slot.index, new)
-        elif slot.kind == "element":
+    for slot, size in changes:
+        if slot.kind == "element":
             changed = draft.tensors[slot.name].copy()
-            changed.reshape(-1)[slot.index] = new
+            changed.reshape(-1)[slot.index] = size
             draft.tensors[slot.name] = changed
-        else:
-            _set_integer(draft, slot, new)
+        elif slot.kind == "attribute":
+            _set_integer(draft, slot, size)
+    for slot, size in changes:
+        if slot.kind == "input":
+            draft.inputs[slot.name] = _cropped(draft.inputs[slot.name], slot.index, size, last)
+        elif slot.kind == "weight":
+            draft.tensors[slot.name] = _cropped(draft.tensors[slot.name], slot.index, size, last)
     return draft.case()
 
 
-def _cropped(array: Array, axis: int, size: int) -> Array:
-    return np.ascontiguousarray(array.take(range(size), axis=axis))
+def _cropped(array: Array, axis: int, size: int, last: bool) -> Array:
+    start = array.shape[axis] - size if last else 0
+    return np.ascontiguousarray(array.take(range(start, start + size), axis=axis))
 
 
 def _set_integer(draft: Draft, slot: Slot, value: int) -> None:
