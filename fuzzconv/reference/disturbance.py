@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from fuzzconv.reference.formats import SMALLEST_NORMAL_FP16, UNIT_FP16, Rounding, peak
 from fuzzconv.reference.functions import FUNCTIONS, ROUNDINGS, Function
+from fuzzconv.reference.normalisation import scaled_inputs
 from fuzzconv.reference.probe import FloatArray, Probe
 from fuzzconv.reference.sums import growths, is_winograd, terms
 
@@ -31,9 +32,13 @@ class Disturbance:
     def __init__(self, probe: Probe) -> None:
         self._probe = probe
         self._growths = growths(probe)
-        self._functions = {
-            o: FUNCTIONS[n.op_type] for n in probe.nodes if n.op_type in FUNCTIONS for o in n.output
-        }
+        self._functions: dict[str, Function] = {}
+        self._intermediates: dict[str, NDArray[np.float64] | float] = {}
+        for node in probe.nodes:
+            if node.op_type in FUNCTIONS:
+                function, scaled = FUNCTIONS[node.op_type], scaled_inputs(node, probe.known)
+                self._functions[node.output[0]] = function
+                self._intermediates[node.output[0]] = function.intermediate if scaled is None else scaled
 
     @property
     def growth(self) -> float:
@@ -45,9 +50,9 @@ class Disturbance:
         """What a relative rounding is relative to: |element| and the intermediate values behind it."""
         sizes = np.abs(self._probe.levels)
         for site in self._probe.sites:
-            function = self._functions.get(site.tensor)
-            if function:
-                sizes[site.span] = ROUNDINGS * (sizes[site.span] + np.float32(function.intermediate))
+            if site.tensor in self._functions:
+                behind = np.asarray(self._intermediates[site.tensor], np.float32).ravel()
+                sizes[site.span] = ROUNDINGS * (sizes[site.span] + behind)
             if site.tensor in self._mixed:
                 sizes[site.span] += np.float32(WINOGRAD_SHARE) * np.max(sizes[site.span], initial=0)
         return sizes
@@ -85,8 +90,9 @@ class Disturbance:
 
     def output(self, name: str, expected: Bound, rounding: Rounding) -> Bound:
         """What storing (and, for a function, computing) output ``name`` adds to each of its elements."""
-        function = self._functions.get(name) if rounding.arithmetic else None
-        size = ROUNDINGS * (np.abs(expected) + function.intermediate) if function else np.abs(expected)
+        size = np.abs(expected)
+        if rounding.arithmetic and name in self._functions:
+            size = ROUNDINGS * (size + self._intermediates[name])
         errors: Bound = size * rounding.relative + rounding.absolute
         return errors
 
