@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-
-from rich.console import Console
+from pathlib import Path
 
 from fuzzconv.campaign.budget import Budget
 from fuzzconv.campaign.coordinator import Coordinator
-from fuzzconv.campaign.display import open_display
+from fuzzconv.campaign.display import Display
+from fuzzconv.campaign.log import CampaignLog
+from fuzzconv.campaign.resume import EarlierRun, earlier_run
 from fuzzconv.campaign.settings import CampaignSettings
 from fuzzconv.campaign.tally import Tally
 from fuzzconv.findings.store import RunStore
 from fuzzconv.report.run_json import write_run_json
 
 INTERRUPTED = 130
+OpenDisplay = Callable[[Budget], Display]
 
 
 @dataclass(frozen=True)
@@ -37,36 +39,65 @@ class CampaignResult:
     exit_code: int
 
 
-def run_campaign(settings: CampaignSettings, console: Console, *, quiet: bool = False) -> CampaignResult:
-    """Run one campaign in its (existing, empty) run folder."""
-    budget = Budget.start(settings.seconds)
+def run_campaign(
+    settings: CampaignSettings, display: OpenDisplay, *, resume: bool = False, log: Path | None = None
+) -> CampaignResult:
+    """Run one campaign in its run folder.
+
+    Args:
+        settings: what to do; the folder exists.
+        display: opens the display for a budget.
+        resume: go on with the run that is in the folder; else the folder is empty.
+        log: file for JSON lines about rounds and findings.
+
+    Raises:
+        UsageError: the folder holds no run to resume, or the log can't be written.
+    """
     settings.findings.mkdir(exist_ok=True)
     settings.candidates.mkdir(exist_ok=True)
-    store = RunStore(settings.folder, create=True)
-    store.set_facts(
-        {
-            "budget_s": settings.seconds,
-            "seed": settings.seed,
-            "jobs": settings.jobs,
-            "tools": settings.toolchain.versions(),
-            "routes": [str(route) for route in settings.routes],
-            "skipped": settings.skipped,
-        }
+    store = RunStore(settings.folder, create=not resume)
+    earlier = earlier_run(store, settings.findings) if resume else EarlierRun()
+    store.set_facts(_facts(settings))
+    budget = Budget.start(settings.seconds, earlier.spent)
+    shown = display(budget)
+    coordinator = Coordinator(
+        settings,
+        budget,
+        store,
+        shown,
+        found=set(earlier.found),
+        tally=earlier.tally or Tally(),
+        first_round=earlier.next_round,
+        pending=list(earlier.pending),
+        log=CampaignLog(log),
     )
-    display = open_display(console, budget, settings.jobs, quiet=quiet, plain=False)
-    coordinator = Coordinator(settings, budget, store, display, found=set())
     interrupted = False
     try:
         coordinator.run()
     except KeyboardInterrupt:
         interrupted = True
     finally:
-        display.close()
+        shown.close()
     findings = store.findings()
     new = [finding for finding in findings if not finding["known"]]
-    exit_code = INTERRUPTED if interrupted else 1 if new else 0
     write_run_json(settings.folder, store)
-    unreduced = [candidate.title for candidate in coordinator.pending]
-    result = CampaignResult(coordinator.tally, findings, unreduced, budget.elapsed, exit_code)
     store.close()
-    return result
+    return CampaignResult(
+        coordinator.tally,
+        findings,
+        [candidate.title for candidate in coordinator.pending],
+        budget.elapsed,
+        INTERRUPTED if interrupted else 1 if new else 0,
+    )
+
+
+def _facts(settings: CampaignSettings) -> dict[str, object]:
+    return {
+        "budget_s": settings.seconds,
+        "seed": settings.seed,
+        "jobs": settings.jobs,
+        "tools": settings.toolchain.versions(),
+        "routes": [str(route) for route in settings.routes],
+        "skipped": settings.skipped,
+        "corpus": str(settings.corpus),
+    }

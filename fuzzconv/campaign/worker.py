@@ -23,6 +23,7 @@ from fuzzconv.campaign.messages import (
     RoundEnded,
     SearchTask,
     Task,
+    TaskFailed,
     WorkerReady,
 )
 from fuzzconv.campaign.reduction import reduce_candidate

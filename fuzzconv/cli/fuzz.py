@@ -6,6 +6,7 @@ import argparse
 import os
 import secrets
 import sys
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from rich.console import Console
 
 from fuzzconv.campaign.budget import parse_duration
 from fuzzconv.campaign.campaign import CampaignResult, run_campaign
-from fuzzconv.campaign.display import summary_table, verdict_table
+from fuzzconv.campaign.display import open_display, summary_table, verdict_table
+from fuzzconv.campaign.resume import settings_of
 from fuzzconv.campaign.settings import CampaignSettings
 from fuzzconv.cli.tools import add_tool_arguments, toolchain_from
 from fuzzconv.errors import MissingToolError, UsageError
@@ -22,11 +24,12 @@ from fuzzconv.toolchain.routes import available_routes
 from fuzzconv.toolchain.toolchain import Toolchain
 
 PIPED_WIDTH = 180
+DEFAULT_BUDGET = "10m"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the campaign's options."""
-    parser.add_argument("--budget", default="10m", metavar="TIME", help="90s, 10m, 1h30m (default: 10m)")
+    parser.add_argument("--budget", metavar="TIME", help=f"90s, 10m, 1h30m (default: {DEFAULT_BUDGET})")
     parser.add_argument("--jobs", type=int, metavar="N", help="worker processes (default: one per core)")
     parser.add_argument("--seed", type=int, metavar="N", help="the same seed searches the same cases")
     parser.add_argument("--out", type=Path, default=Path("reports"), metavar="DIR", help="default: reports")
@@ -35,20 +38,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--corpus", type=Path, default=Path("corpus"), metavar="DIR", help="known bugs")
     parser.add_argument("--quiet", action="store_true", help="show nothing until the summary")
+    parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with an interrupted run")
+    parser.add_argument("--log", type=Path, metavar="FILE", help="one JSON line per round and finding")
     add_tool_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run a campaign; returns 0 (nothing new), 1 (new findings) or 130 (interrupted)."""
-    seconds = parse_duration(args.budget)
+    console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
+    toolchain = toolchain_from(args)
+    settings = settings_of(args.resume, toolchain) if args.resume else _settings(args, toolchain)
+    if args.resume and args.budget:
+        settings = replace(settings, seconds=parse_duration(args.budget))
+    _announce(console, settings)
+    result = run_campaign(
+        settings,
+        lambda budget: open_display(console, budget, settings.jobs, quiet=args.quiet, plain=False),
+        resume=args.resume is not None,
+        log=args.log,
+    )
+    _conclude(console, settings, result)
+    return result.exit_code
+
+
+def _settings(args: argparse.Namespace, toolchain: Toolchain) -> CampaignSettings:
+    seconds = parse_duration(args.budget or DEFAULT_BUDGET)
     jobs = args.jobs if args.jobs is not None else len(os.sched_getaffinity(0))
     if jobs < 1:
         raise UsageError("--jobs must be at least 1")
-    toolchain = toolchain_from(args)
-    wanted = select_routes(args.routes) if args.routes else select_routes("*")
-    routes, skipped = _routes(toolchain, wanted)
+    routes, skipped = _routes(toolchain, select_routes(args.routes or "*"))
     seed = args.seed if args.seed is not None else secrets.randbits(32)
-    settings = CampaignSettings(
+    return CampaignSettings(
         seconds=seconds,
         jobs=jobs,
         seed=seed,
@@ -59,11 +79,6 @@ def run(args: argparse.Namespace) -> int:
         replay_database=args.seed is None,
         corpus=args.corpus.absolute(),
     )
-    console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
-    _announce(console, settings)
-    result = run_campaign(settings, console, quiet=args.quiet)
-    _conclude(console, settings, result, _rerun_command(args, settings))
-    return result.exit_code
 
 
 def _routes(toolchain: Toolchain, wanted: tuple[Route, ...]) -> tuple[tuple[Route, ...], dict[Route, str]]:
@@ -100,7 +115,7 @@ def _announce(console: Console, settings: CampaignSettings) -> None:
     _say(console, f"run folder: {settings.folder}  seed: {settings.seed}  jobs: {settings.jobs}")
 
 
-def _conclude(console: Console, settings: CampaignSettings, result: CampaignResult, rerun: str) -> None:
+def _conclude(console: Console, settings: CampaignSettings, result: CampaignResult) -> None:
     tally = result.tally
     console.print()
     console.print(verdict_table(tally.verdict_table()))
@@ -121,14 +136,16 @@ def _conclude(console: Console, settings: CampaignSettings, result: CampaignResu
         f"{len(result.findings)} findings",
     )
     _say(console, f"run folder: {settings.folder}")
-    _say(console, f"rerun: {rerun}")
+    _say(console, f"rerun: {_rerun_command(settings)}")
 
 
-def _rerun_command(args: argparse.Namespace, settings: CampaignSettings) -> str:
-    parts = [f"{Path(sys.executable).name} -m fuzzconv --budget {args.budget} --seed {settings.seed}"]
+def _rerun_command(settings: CampaignSettings) -> str:
+    python = Path(sys.executable).name
+    parts = [f"{python} -m fuzzconv --budget {settings.seconds:g}s --seed {settings.seed}"]
     parts.append(f"--jobs {settings.jobs}")
-    if args.routes:
-        parts.append(f"--routes '{args.routes}'")
+    every = {str(route) for route in (*settings.routes, *settings.skipped)}
+    if every != {str(route) for route in select_routes("*")}:
+        parts.append(f"--routes '{','.join(sorted(every))}'")
     return " ".join(parts)
 
 

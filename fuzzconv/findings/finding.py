@@ -39,6 +39,21 @@ class Signature:
         parts = (self.family, self.converter, self.stage, ">".join(self.operators))
         return "|".join((*parts, self.condition, self.message)).rstrip("|")
 
+    @classmethod
+    def from_parts(cls, parts: Mapping[str, object]) -> Signature:
+        """A signature out of a JSON object of its fields.
+
+        Raises:
+            ValueError: a field is missing or of another type.
+        """
+        operators = parts.get("operators")
+        names = ("family", "converter", "stage", "condition", "message")
+        texts = [parts.get(name) for name in names]
+        if not isinstance(operators, list | tuple) or not all(isinstance(text, str) for text in texts):
+            raise ValueError(f"not a signature: {dict(parts)}")
+        family, converter, stage, condition, message = map(str, texts)
+        return cls(family, converter, stage, tuple(map(str, operators)), condition, message)
+
     @property
     def slug(self) -> str:
         """A folder name: readable, unique by a short hash of the whole signature."""
