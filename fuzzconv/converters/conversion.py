@@ -63,11 +63,6 @@ class Binding:
     dtype: str = "float32"
     squeeze_axis: int | None = None
 
-    @property
-    def drop_batch(self) -> bool:
-        """Whether the blob lacks the leading batch axis."""
-        return self.squeeze_axis == 0
-
     def prepare(self, array: Array) -> Array:
         """The array to hand to ncnn for this input: the dtype and the axes that the blob has, contiguous."""
         fed = array if self.squeeze_axis is None else np.squeeze(array, axis=self.squeeze_axis)

@@ -17,9 +17,11 @@ _PROGRESS = re.compile(r"^\w+ \.\.\. +")
 _TIMESTAMP = re.compile(  # onnxruntime's; protobuf's, with the process number
     r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+ |^[IWEF]\d{4} [\d:.]+ +\d+ "
 )
+_FIRST_USE = re.compile(
+    r"\d{4}-\d\d-\d\d [\d:.]+ \[W:onnxruntime[^\n]*Unknown CPU vendor[^\n]*"
+)  # on virtual machines
 _HARMLESS = re.compile(
-    r"Unknown CPU vendor"  # onnxruntime on a virtual machine
-    r"|^replace ncnn input torch\.long type"  # int64 inputs are fed as int32
+    r"^replace ncnn input torch\.long type"  # int64 inputs are fed as int32
     r"|^model has dynamic dimension size|^pnnx will optimize model with static"
     r"|^(?:fallback|force) batch axis \d+ for operand|^open failed$"  # releases before 2026, on every model
     r"|^[│┌├└]"
@@ -31,6 +33,8 @@ _SUSPICIOUS = re.compile(
     r"|out of range",
     re.IGNORECASE,
 )
+_DURATION = re.compile(r" +\d+\.\d\dms$")
+_STACK_TRACE = "*** Check failure stack trace: ***"
 _LACK = re.compile(r"\bunsupported\b|\bnot supported\b|\bnot handled$", re.IGNORECASE)
 
 _TODO = re.compile(r"^todo (\S+)$")
@@ -98,9 +102,27 @@ def read_onnx2ncnn(stderr: str) -> Remarks:
     return Remarks(tuple(unsupported), tuple(warnings))
 
 
+def last_words(*streams: str) -> str:
+    """The last line of the first stream that says anything, the same in every run of the same failure.
+
+    That is: without colours, times, process numbers and what a tool prints only at its first use. When pnnx
+    dies in mid-pass it is the pass's name (``shape_inference ...``).
+    """
+    for stream in streams:
+        for raw in reversed(_plain(stream).splitlines()):
+            line = _TIMESTAMP.sub("", _DURATION.sub("", raw).strip())
+            if any(character.isalnum() for character in line) and line != _STACK_TRACE:
+                return line[:300]
+    return ""
+
+
 def _lines(text: str) -> Iterator[str]:
     """The lines that may mean something: no colours, progress labels, times of day or known noise."""
-    for raw in _ESCAPES.sub("", text).splitlines():
+    for raw in _plain(text).splitlines():
         line = _TIMESTAMP.sub("", _PROGRESS.sub("", raw.strip()))
         if line and not _HARMLESS.search(line):
             yield line[:500]
+
+
+def _plain(text: str) -> str:
+    return _FIRST_USE.sub("", _ESCAPES.sub("", text))

@@ -1,6 +1,6 @@
 import pytest
 
-from fuzzconv.converters.messages import read_onnx2ncnn, read_pnnx
+from fuzzconv.converters.messages import last_words, read_onnx2ncnn, read_pnnx
 
 HARMLESS = """\
 pnnxparam = model.pnnx.param
@@ -112,3 +112,30 @@ def test_what_onnx2ncnn_admits() -> None:
 def test_what_onnx2ncnn_warns_of() -> None:
     line = "cannot find node produces t but node 3 requires it"
     assert read_onnx2ncnn(line + "\n").warnings == (line,)
+
+
+CPU = "\x1b[0;93m2026-11-22 13:49:40.84 [W:onnxruntime:pnnx, c.cc:1 F] Unknown CPU vendor. value: 0\x1b[m\n"
+
+
+@pytest.mark.parametrize(
+    ("printed", "words"),
+    [
+        (
+            "canonicalize ...                      0.01ms\nshape_inference ...               ",
+            "shape_inference ...",
+        ),
+        ("shape_inference ...               " + CPU, "shape_inference ..."),
+        ("shape_inference ...               " + CPU + "   15.33ms\n", "shape_inference ..."),
+        ("canonicalize ...                      0.01ms\n", "canonicalize ..."),
+        (
+            "F0000 00:00:1795356819.235235   31310 repeated_field.h:855] Check failed: a < b \n"
+            "*** Check failure stack trace: ***\n",
+            "repeated_field.h:855] Check failed: a < b",
+        ),
+        ("terminate called\n  what():  map::at\n\n", "what():  map::at"),
+        ("\n \n", ""),
+    ],
+)
+def test_last_words_are_the_same_in_every_run(printed: str, words: str) -> None:
+    assert last_words(printed) == words
+    assert last_words("", printed, "other") == (words or "other")
