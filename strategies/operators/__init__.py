@@ -1,6 +1,17 @@
 """Operator specs, one module per family; importing the package fills ``registry.SPECS``."""
 
-from strategies.operators import activation, binary, conv, linear, movement, norm, pool, reduce, unary
+from strategies.operators import (
+    activation,
+    binary,
+    conv,
+    linear,
+    movement,
+    norm,
+    pool,
+    recurrent,
+    reduce,
+    unary,
+)
 from strategies.operators.registry import SPECS, Spec
 
 __all__ = [
@@ -13,6 +24,7 @@ __all__ = [
     "movement",
     "norm",
     "pool",
+    "recurrent",
     "reduce",
     "unary",
 ]
