@@ -9,11 +9,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
 from fuzzconv.case import Array, Case
 from fuzzconv.findings.rebuild import set_items, value_info
+
+_NUMBERS = {
+    "value_float": np.float32,
+    "value_floats": np.float32,
+    "value_int": np.int64,
+    "value_ints": np.int64,
+}
 
 
 class Draft:
@@ -22,7 +30,7 @@ class Draft:
     Attributes:
         nodes: copies of the nodes, free to be changed.
         inputs: graph inputs.
-        tensors: stored constants by name: initializers, and ``Constant`` nodes that hold a tensor.
+        tensors: stored constants by name: initializers, and ``Constant`` nodes that hold numbers.
         outputs: graph output names.
     """
 
@@ -46,15 +54,20 @@ class Draft:
         in_nodes = set(constant_tensors(graph))
         for node in self.nodes:
             if node.op_type == "Constant" and node.output[0] in in_nodes:
-                name = node.output[0]
-                helper_value = next(a for a in node.attribute if a.name == "value")
-                helper_value.t.CopyFrom(self._encoded(name))
+                self._set_constant(node.attribute[0], node.output[0])
         set_items(graph.node, self.nodes)
         set_items(graph.initializer, [self._encoded(n) for n in self.tensors if n not in in_nodes])
         declared = {value.name: value for value in graph.input}
         set_items(graph.input, [self._declared(n, declared) for n in self.inputs])
         set_items(graph.output, [onnx.ValueInfoProto(name=name) for name in self.outputs])
         return replace(self._whole, model=model, inputs=dict(self.inputs))
+
+    def _set_constant(self, attribute: onnx.AttributeProto, name: str) -> None:
+        if attribute.name == "value":
+            attribute.t.CopyFrom(self._encoded(name))
+        else:
+            values = self.tensors[name].tolist()
+            attribute.CopyFrom(helper.make_attribute(attribute.name, values, attr_type=attribute.type))
 
     def _encoded(self, name: str) -> onnx.TensorProto:
         array = self.tensors[name]
@@ -75,14 +88,21 @@ class Draft:
 
 
 def constant_tensors(graph: onnx.GraphProto) -> dict[str, onnx.TensorProto]:
-    """Output name → tensor of every ``Constant`` node that holds one."""
+    """Output name → tensor of every ``Constant`` node that holds numbers, in whichever attribute."""
     return {
-        node.output[0]: attribute.t
+        node.output[0]: _tensor(attribute, node.output[0])
         for node in graph.node
         if node.op_type == "Constant"
         for attribute in node.attribute
-        if attribute.name == "value"
+        if attribute.name == "value" or attribute.name in _NUMBERS
     }
+
+
+def _tensor(attribute: onnx.AttributeProto, name: str) -> onnx.TensorProto:
+    if attribute.name == "value":
+        return attribute.t
+    value = helper.get_attribute_value(attribute)
+    return numpy_helper.from_array(np.array(value, _NUMBERS[attribute.name]), name)
 
 
 def _copy(node: onnx.NodeProto) -> onnx.NodeProto:

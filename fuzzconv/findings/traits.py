@@ -28,6 +28,8 @@ _BROADCASTING = frozenset(
     | {"Equal", "Greater", "Less", "GreaterOrEqual", "LessOrEqual", "PRelu", "BitShift"}
 )
 _OPERANDS_ALIKE = _BROADCASTING | {"MatMul", "Concat", "Einsum"}
+_GATED = frozenset({"LSTM", "GRU", "RNN"})
+"""Their weights hold several gates on one axis, so that is never small."""
 _PARAMETERISED = frozenset(
     {"Conv", "ConvTranspose", "Gemm", "PRelu", "LSTM", "GRU", "RNN", "BatchNormalization"}
     | {"InstanceNormalization", "LayerNormalization", "GroupNormalization"}
@@ -60,7 +62,7 @@ def traits_of(case: Case) -> tuple[Trait, ...]:
         found += [Trait(i, word) for word in attribute_words(node, case.opset)]
         arrays = [values[name] for name in node.input if name in values]
         plain = [*_optional_inputs(node, case.opset), *_storage_words(node, stored, in_nodes)]
-        plain += _value_words(arrays)
+        plain += _value_words(arrays[:1] if node.op_type in _GATED else arrays)
         if case.external_data and any(name in stored for name in node.input):
             plain.append("external data")
         found += [Trait(i, word) for word in dict.fromkeys(plain)]
