@@ -13,7 +13,7 @@ from fuzzconv.case import Case
 from fuzzconv.converters.conversion import Binding, Conversion, Feeding, Outcome
 from fuzzconv.converters.messages import read_onnx2ncnn
 from fuzzconv.converters.ports import Port, input_ports, output_ports
-from fuzzconv.converters.process import Limits, run_tool
+from fuzzconv.converters.process import Limits, PlainRunner, Runner
 
 _PARAM, _WEIGHTS = "model.ncnn.param", "model.ncnn.bin"
 _MAX_RANK = 4  # of ncnn::Mat
@@ -25,6 +25,7 @@ class Onnx2NcnnConverter:
     Args:
         binary: the executable.
         timeout_s, memory_bytes: limits of each run, see ``Limits``.
+        server: a faster way to run the same binary (``ForkServer`` without warm-up: 0.6 ms instead of 3).
     """
 
     name = "onnx2ncnn"
@@ -35,8 +36,9 @@ class Onnx2NcnnConverter:
         binary: Path,
         timeout_s: float = Limits.timeout_s,
         memory_bytes: int = Limits.memory_bytes,
+        server: Runner | None = None,
     ) -> None:
-        self._binary = binary
+        self._runner = server or PlainRunner(binary)
         self._limits = Limits(timeout_s, memory_bytes)
 
     def convert(self, case: Case, scratch: Path) -> Conversion:
@@ -46,7 +48,7 @@ class Onnx2NcnnConverter:
             OSError: the scratch directory can't be written.
         """
         model = case.write(scratch)
-        run = run_tool([self._binary, model.name, _PARAM, _WEIGHTS], scratch, self._limits)
+        run = self._runner.run([model.name, _PARAM, _WEIGHTS], scratch, self._limits)
         remarks = read_onnx2ncnn(run.stderr)
         param, weights = scratch / _PARAM, scratch / _WEIGHTS
         text = param.read_bytes().decode(errors="replace") if param.exists() else None
@@ -67,7 +69,8 @@ class Onnx2NcnnConverter:
         )
 
     def close(self) -> None:
-        """Nothing runs between conversions."""
+        """Stop the fork server, if there is one; a later ``convert`` starts it again."""
+        self._runner.close()
 
 
 def unfeedable_reason(case: Case) -> str:

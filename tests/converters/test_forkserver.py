@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -256,10 +256,35 @@ def test_pnnx_warms_up_and_converters_share_the_server(pnnx_binary: Path, tmp_pa
 def test_pnnx_is_byte_identical_through_the_server_and_six_times_faster(
     pnnx_binary: Path, tmp_path: Path
 ) -> None:
+    collected = generated_cases(520)
+    outcomes, unstable, ratio = assert_same_results(pnnx_binary, [*crashers(), *collected], tmp_path)
+    assert sum(outcomes.values()) >= 500
+    assert outcomes[Outcome.CRASHED] >= 4
+    assert outcomes[Outcome.DONE] >= 300
+    assert unstable <= 15
+    assert ratio >= 6
+
+
+@needs_server
+@pytest.mark.onnx2ncnn
+@pytest.mark.slow
+def test_onnx2ncnn_is_byte_identical_through_the_server(onnx2ncnn_binary: Path, tmp_path: Path) -> None:
+    outcomes, unstable, _ = assert_same_results(
+        onnx2ncnn_binary,
+        generated_cases(520),
+        tmp_path,
+        ["model.ncnn.param", "model.ncnn.bin"],
+        warm_up=False,
+    )
+    assert outcomes[Outcome.DONE] >= 300
+    assert unstable <= 15
+
+
+def generated_cases(number: int) -> list[Case]:
     collected: list[Case] = []
 
     @settings(
-        max_examples=520,
+        max_examples=number,
         phases=[Phase.generate],
         derandomize=True,
         database=None,
@@ -271,19 +296,19 @@ def test_pnnx_is_byte_identical_through_the_server_and_six_times_faster(
         collected.append(case)
 
     collect()
-    outcomes, unstable, ratio = assert_same_results(pnnx_binary, [*crashers(), *collected], tmp_path)
-    assert sum(outcomes.values()) >= 500
-    assert outcomes[Outcome.CRASHED] >= 4
-    assert outcomes[Outcome.DONE] >= 300
-    assert unstable <= 15
-    assert ratio >= 6
+    return collected
 
 
 Result = tuple[Outcome, int, str, list[str], dict[str, bytes]]
 
 
 def assert_same_results(
-    binary: Path, all_cases: list[Case], scratch: Path
+    binary: Path,
+    all_cases: list[Case],
+    scratch: Path,
+    arguments: Sequence[str] = ("fp16={fp16}",),
+    *,
+    warm_up: bool = True,
 ) -> tuple[Counter[Outcome], int, float]:
     """Convert plainly and through a server, and compare everything.
 
@@ -293,7 +318,7 @@ def assert_same_results(
     Returns:
         Outcomes of the equal cases, number of those in which plain runs differ too, ratio of median times.
     """
-    server, plain = ForkServer(binary), PlainRunner(binary)
+    server, plain = ForkServer(binary, warm_up=warm_up), PlainRunner(binary)
     outcomes: Counter[Outcome] = Counter()
     unstable = 0
     seconds: dict[Runner, list[float]] = {server: [], plain: []}
@@ -302,7 +327,8 @@ def assert_same_results(
         with tempfile.TemporaryDirectory(dir=scratch) as name:
             directory = Path(name)
             case.write(directory)
-            run = runner.run(["model.onnx", f"fp16={fp16}"], directory, Limits())
+            words = [word.format(fp16=fp16) for word in arguments]
+            run = runner.run(["model.onnx", *words], directory, Limits())
             seconds[runner].append(run.seconds)
             files = {p.name: p.read_bytes() for p in directory.iterdir() if p.name != "tool.stderr"}
         return run.outcome, run.exit_status, run.stdout, masked(run.stderr), files
