@@ -10,6 +10,7 @@ from strategies.operators import (
     pool,
     recurrent,
     reduce,
+    resize,
     unary,
 )
 from strategies.operators.registry import SPECS, Spec
@@ -26,5 +27,6 @@ __all__ = [
     "pool",
     "recurrent",
     "reduce",
+    "resize",
     "unary",
 ]

@@ -8,7 +8,7 @@ Not generated: ``layout=1`` (onnxruntime's CPU kernels refuse it).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,7 +69,7 @@ class Layer:
     """
 
     inputs: list[Value | None]
-    attributes: dict[str, object]
+    attributes: Mapping[str, object]
     hidden: int
     directions: int
     states: bool
