@@ -64,6 +64,7 @@ class Want:
         shape: draws the shape of a fresh input; None draws any shape of ``ranks``.
         jump: the operator jumps at every integer plus this; it then takes only fresh inputs, whose numbers
             stay 0.3 away from every jump.
+        distinct: the operator ranks its elements; it then takes only fresh inputs, whose numbers all differ.
     """
 
     dtypes: frozenset[Dtype] = HALF_AND_SINGLE
@@ -74,11 +75,13 @@ class Want:
     where: Callable[[Shape], bool] | None = None
     shape: Callable[[Builder], Shape] | None = None
     jump: float | None = None
+    distinct: bool = False
 
     def accepts(self, value: Value) -> bool:
         """Whether ``value`` may be the main input."""
         return (
             self.jump is None
+            and not self.distinct
             and value.dtype in self.dtypes
             and len(value.shape) in self.ranks
             and self.lo <= value.lo
