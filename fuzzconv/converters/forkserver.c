@@ -125,7 +125,7 @@ static void limit(int resource, rlim_t value)
         _exit(127);
 }
 
-/* Make the forked child what a freshly started process of its own would be. */
+/* Make the forked child what a freshly started process of its own would be (file names as in process.py). */
 static void become_child(const struct request *request, pid_t server)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -183,7 +183,7 @@ class _Server:
         their_requests, self._requests = os.pipe()
         self._replies, their_replies = os.pipe()
         variables = {
-            "LD_PRELOAD": str(build_shim()),
+            "LD_PRELOAD": f"{build_shim()}:{os.environ.get('LD_PRELOAD', '')}".rstrip(":"),
             "FUZZCONV_FORKSERVER": f"{their_requests},{their_replies}",
         }
         try:

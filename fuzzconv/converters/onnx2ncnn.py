@@ -91,15 +91,12 @@ def unfeedable_reason(case: Case) -> str:
 def possible_feedings(case: Case, param: str) -> tuple[Feeding, ...]:
     """Without the first axis, then as is; only those that ncnn's ranks allow.
 
-    Tensors that the ``.param`` does not mention are left out: the converter lost them. (When a name has a
-    space the ``.param`` can't be split into names any more; then none is left out.)
+    Tensors that are no blobs of the ``.param`` are left out: the converter lost them. (When the ``.param``
+    can't be read, because of names with spaces, none is left out.)
     """
-    words = set(param.split())
-    ports = [*input_ports(case), *output_ports(case)]
-    if any(len(port.tensor.split()) != 1 for port in ports):
-        words.update(port.tensor for port in ports)
-    inputs = [port for port in input_ports(case) if port.tensor in words]
-    outputs = [port for port in output_ports(case) if port.tensor in words]
+    blobs = blob_names(param)
+    inputs = [port for port in input_ports(case) if blobs is None or port.tensor in blobs]
+    outputs = [port for port in output_ports(case) if blobs is None or port.tensor in blobs]
     feedings = []
     for dropped in (1, 0):
         if all(1 <= (port.rank or 0) - dropped <= _MAX_RANK for port in inputs) and all(
@@ -113,6 +110,19 @@ def possible_feedings(case: Case, param: str) -> tuple[Feeding, ...]:
                 )
             )
     return tuple(feedings)
+
+
+def blob_names(param: str) -> set[str] | None:
+    """All blobs of a ``.param``; None when it has a line of another form than ncnn's."""
+    names: set[str] = set()
+    for line in param.splitlines()[2:]:
+        _, _, *rest = line.split() or ("", "")
+        try:
+            count = int(rest[0]) + int(rest[1]) if rest else 0
+        except (IndexError, ValueError):
+            return None
+        names.update(rest[2 : 2 + count])
+    return names
 
 
 def _named_ports(case: Case) -> list[tuple[str, Port]]:

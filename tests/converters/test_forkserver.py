@@ -333,6 +333,8 @@ def assert_same_results(
             files = {p.name: p.read_bytes() for p in directory.iterdir() if p.name != "tool.stderr"}
         return run.outcome, run.exit_status, run.stdout, masked(run.stderr), files
 
+    result(server, all_cases[0], 0)
+    memory = resident(server)
     for number, case in enumerate(all_cases):
         served, direct = (result(runner, case, number % 2) for runner in (server, plain))
         if served == direct:
@@ -347,5 +349,12 @@ def assert_same_results(
             names = [n for n in {**served[4], **direct[4]} if served[4].get(n) != direct[4].get(n)]
             pytest.fail(f"case {number}, kept in {kept}: {names} differ")
     assert server.problem == ""
+    assert resident(server) <= memory + (4 << 20)
     server.close()
     return outcomes, unstable, statistics.median(seconds[plain]) / statistics.median(seconds[server])
+
+
+def resident(server: ForkServer) -> int:
+    """Bytes of memory that the server holds."""
+    pages = int(Path(f"/proc/{server.pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")

@@ -6,7 +6,7 @@ from converter_models import convolution, make_case, node, relu, zeros
 
 from fuzzconv.case import Case
 from fuzzconv.converters.conversion import Binding, Conversion, Feeding, Outcome
-from fuzzconv.converters.onnx2ncnn import Onnx2NcnnConverter, possible_feedings, unfeedable_reason
+from fuzzconv.converters.onnx2ncnn import Onnx2NcnnConverter, blob_names, possible_feedings, unfeedable_reason
 
 RELU_PARAM = "7767517\n2 2\nInput x 0 1 x\nReLU y 1 1 x y\n"
 
@@ -32,6 +32,12 @@ def test_a_tensor_that_the_param_does_not_know_is_absent() -> None:
         [("lost", (1, 3)), ("y", (1, 3))],
     )
     assert {tuple(b.tensor for b in f.outputs) for f in possible_feedings(case, RELU_PARAM)} == {("y",)}
+
+
+def test_blob_names_are_neither_layer_names_nor_parameters() -> None:
+    param = "7767517\n3 4\nInput layer 0 1 x\nSlice s 1 2 x a b -23300=2,-233,-233 1=0\nReLU r 1 1 a 0=0.1\n"
+    assert blob_names(param) == {"x", "a", "b", "0=0.1"}
+    assert blob_names("7767517\n1 1\nInput the input 0 1 the input\n") is None
 
 
 @pytest.mark.parametrize(
