@@ -16,7 +16,7 @@ from fuzzconv.case import Array, Case
 from fuzzconv.findings.finding import Finding
 from fuzzconv.findings.localise import Localised, localise
 from fuzzconv.findings.reduce import Reduction, reduce
-from fuzzconv.findings.signature import coarse, covers, failures, family_of, same_cause
+from fuzzconv.findings.signature import coarse, covers, failures, family_of
 from fuzzconv.findings.title import title_of
 from fuzzconv.judgement import Judge, Judgement
 from fuzzconv.pipeline import precision_of
@@ -51,7 +51,7 @@ def reduce_candidate(
     seconds = max(1.0, task.until - time.monotonic() - _RESERVE_SECONDS)
     located = _localised(judgement, verdict, task, judge, settings.routes, seconds / 4)
     reduction = reduce(located, judge, settings.routes, seconds=min(seconds * 3 / 4, settings.reduce_seconds))
-    duplicate = any(same_cause(known, reduction.signature) for known in task.found)
+    duplicate = any(covers(known, reduction.signature) for known in task.found)
     status = "duplicate" if duplicate else "reduced"
     finding = _finding(reduction, original, settings.toolchain)
     summed: Mapping[str, object] = {}

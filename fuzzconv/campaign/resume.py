@@ -14,6 +14,7 @@ from fuzzconv.campaign.tally import Tally
 from fuzzconv.errors import MissingToolError, UsageError
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.store import RunStore
+from fuzzconv.report.reproducer import SUMMARY_KEYS
 from fuzzconv.route import Route
 from fuzzconv.toolchain.routes import available_routes
 from fuzzconv.toolchain.toolchain import Toolchain
@@ -71,7 +72,16 @@ def settings_of(folder: Path, toolchain: Toolchain) -> CampaignSettings:
 
 
 def earlier_run(store: RunStore, findings: Path) -> EarlierRun:
-    """What the store and the finding folders of a run hold."""
+    """What the store and the finding folders of a run hold.
+
+    A finding whose folder was complete when the run was killed, but not yet in the store, is entered there.
+    """
+    stored = {str(finding["slug"]) for finding in store.findings()}
+    for path in sorted(findings.glob("[!.]*/finding.json")):
+        document = _json(path)
+        if document and document["slug"] not in stored:
+            parts = Signature.from_parts(_mapping(document["signature_parts"]))
+            store.add_finding(str(document["slug"]), str(parts), {k: document[k] for k in SUMMARY_KEYS})
     rounds = store.rounds()
     waiting = [candidate for candidate in store.candidates() if candidate.status == "waiting"]
     return EarlierRun(
@@ -84,9 +94,8 @@ def earlier_run(store: RunStore, findings: Path) -> EarlierRun:
 
 
 def _signatures(findings: Path) -> list[Signature]:
-    documents = (_json(path) for path in sorted(findings.glob("*/finding.json")))
-    parts = (document.get("signature_parts") for document in documents)
-    return [Signature.from_parts(p) for p in parts if isinstance(p, dict)]
+    documents = (_json(path) for path in sorted(findings.glob("[!.]*/finding.json")))
+    return [Signature.from_parts(_mapping(d["signature_parts"])) for d in documents if d]
 
 
 def _candidate(folder: Path) -> CandidateFound | None:
@@ -105,6 +114,10 @@ def _json(path: Path) -> Mapping[str, object]:
     except (OSError, ValueError):
         return {}
     return document if isinstance(document, dict) else {}
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, dict) else {}
 
 
 def _texts(value: object) -> list[str]:

@@ -1,9 +1,10 @@
-"""One search round: Hypothesis draws cases, the examiner looks at them, the first news is shrunk.
+"""One search round: Hypothesis draws cases, the examiner looks at them, the first large news is shrunk.
 
-A round raises only for its first new signature (one exception class per signature, so that Hypothesis can't
-slip to another bug while it shrinks); further news of the round is stored by the examiner without raising.
-The deadline is a ``BaseException``: it ends a round cleanly wherever it is, and nothing is lost, because
-every failing case is on disk before Hypothesis hears of it.
+A failure that was localised to an operator or two is small already and goes straight to the graph reducer;
+larger ones are shrunk by Hypothesis first. A round raises only for its first such signature (one exception
+class per signature, so that Hypothesis can't slip to another bug while it shrinks); further news of the round
+is stored by the examiner without raising. The deadline is a ``BaseException``: it ends a round cleanly
+wherever it is, and nothing is lost, because every failing case is on disk before Hypothesis hears of it.
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ from fuzzconv.campaign.messages import SearchTask
 from fuzzconv.case import Case
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.localise import Localised
+from fuzzconv.findings.subgraph import operator_nodes
 from strategies import SPECS, Swarm, cases
 
 EXAMPLES_PER_ROUND = 200
-SHRINK_SECONDS = 4.0
+SHRINK_SECONDS = 10.0
+SMALL = 2
 
 
 class NewSignature(Exception):  # noqa: N818
@@ -98,7 +101,7 @@ class SearchRound:
             raise RoundOver
         self._examiner.examine_vulkan_failures(self._no_news)
         failure = self._examiner.examine(case, self._no_news)
-        if failure is None:
+        if failure is None or len(operator_nodes(failure.case.model)) <= SMALL:
             return
         self._target = failure
         self._error = exception_for(failure.signature)()

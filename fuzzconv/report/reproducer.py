@@ -35,6 +35,11 @@ from fuzzconv.verdict import Verdict
 FINDING_FILE = "finding.json"
 SCRIPT_FILE = "reproduce.py"
 ISSUE_FILE = "ISSUE.md"
+SUMMARY_KEYS = (
+    *("slug", "signature", "title", "kind", "silent", "converter", "device", "operators", "nodes"),
+    *("max_dim", "reduce_s", "known", "reproduced"),
+)
+"""Fields of ``summary``, which ``finding.json`` holds too."""
 
 
 def write_reproducer(finding: Finding, findings_dir: Path) -> Path:
