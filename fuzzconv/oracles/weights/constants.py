@@ -21,6 +21,7 @@ from fuzzconv.case import Array
 
 _RANDOM = ("Random", "Multinomial", "Bernoulli", "Dropout")
 _LARGEST_COMPUTED = 1 << 22
+_COMPUTED_RELATIVE = 1e-5
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,18 @@ class Constant:
         array: its value as ONNX has it.
         uses: where it goes in directly; empty for a fold.
         stored_bytes: size of its data in the ONNX file, 0 when it is not stored there.
+        is_raw: whether that data is in ``raw_data``, not in a typed field.
+        merged: nodes whose effect is part of a fold.
+        relative: how far a faithful copy may be off, since folds are computed in another order here.
     """
 
     name: str
     array: Array
     uses: tuple[Use, ...] = ()
     stored_bytes: int = 0
+    is_raw: bool = False
+    merged: tuple[onnx.NodeProto, ...] = ()
+    relative: float = 1e-6
 
     @cached_property
     def as_float(self) -> NDArray[np.float32]:
@@ -100,7 +107,7 @@ class Constants:
         if not nodes:
             return ()
         return tuple(
-            Constant(name, array, tuple(self.uses.get(name, ())))
+            Constant(name, array, tuple(self.uses.get(name, ())), relative=_COMPUTED_RELATIVE)
             for name, array in self._evaluate(nodes).items()
             if isinstance(array, np.ndarray) and array.dtype.kind in "fiub" and array.size < _LARGEST_COMPUTED
         )
@@ -146,10 +153,10 @@ class Constants:
     def _from_tensor(self, name: str, tensor: onnx.TensorProto) -> Iterator[Constant]:
         array = numpy_helper.to_array(tensor)
         if array.dtype.kind not in "OSU":
-            yield self._known(name, array)
+            yield self._known(name, array, is_raw=tensor.HasField("raw_data"))
 
-    def _known(self, name: str, array: Array) -> Constant:
-        return Constant(name, array, tuple(self.uses.get(name, ())), array.nbytes)
+    def _known(self, name: str, array: Array, *, is_raw: bool = False) -> Constant:
+        return Constant(name, array, tuple(self.uses.get(name, ())), array.nbytes, is_raw)
 
 
 def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:

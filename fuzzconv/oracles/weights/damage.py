@@ -11,16 +11,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fuzzconv.oracles.weights.constants import Constant
-from fuzzconv.oracles.weights.encoding import Floats, decode, same
+from fuzzconv.oracles.weights.encoding import HALF_SMALLEST, Floats, decode, same
 from fuzzconv.oracles.weights.forms import orders
-from fuzzconv.oracles.weights.matching import holds
+from fuzzconv.oracles.weights.matching import holds, matching_orders, same_values
 from fuzzconv.runtime.execution import BlobRead
 from fuzzconv.verdict import Kind
 
 _NEAR_BYTES = 64
 _TAG_BYTES = 4
+_MOSTLY = 0.9
+_TELLING_BYTES = 8
 
 
 @dataclass(frozen=True)
@@ -37,21 +40,18 @@ def data_offset(blob: BlobRead) -> int:
     return blob.offset + (_TAG_BYTES if blob.load_type == 0 else 0)
 
 
-def displacement(blob: BlobRead, constant: Constant, content: bytes, *, half: bool) -> int | None:
-    """How many bytes behind the place where ncnn looks the whole constant lies; None when it is not found.
+def displacement(start: int, constant: Constant, content: bytes, *, half: bool) -> int | None:
+    """How many bytes behind ``start`` the whole constant lies; None when it is not found.
 
     Negative: it lies before. Near places are tried in every order of the values, the rest of the file in the
     stored order only.
     """
-    start = data_offset(blob)
     form = constant.as_float
     if not _telling(form.ravel()):
         return None
     for delta in _near(_NEAR_BYTES):
-        values = decode(content, start + delta, blob.count, half=half)
-        if values is not None and any(
-            holds(values, order, half=half) for order in _likely_orders(constant, values, half=half)
-        ):
+        values = decode(content, start + delta, form.size, half=half)
+        if values is not None and any(True for _ in matching_orders(values, constant, half=half)):
             return delta
     raw = form.astype(np.float16 if half else np.float32).tobytes()
     found = content.find(raw) if len(raw) >= 8 else -1
@@ -63,36 +63,32 @@ def damage(blob: BlobRead, constant: Constant, content: bytes, *, half: bool) ->
     if blob.values is None:
         return None
     values = blob.values.astype(np.float32)
-    form = constant.as_float
-    meant = form.ravel()
-    if not values.any() and meant.any() and not half:
-        return Damage(Kind.WEIGHT_LOST, "all of its values are zero")
-    if np.unique(meant).size > 1 and holds(np.sort(values), np.sort(meant), half=half):
-        moved = min(int(np.sum(~same(values, o, half=half))) for o in orders(constant, form))
+    meant = constant.as_float.ravel()
+    zeroed = (values == 0) & (np.abs(meant) >= HALF_SMALLEST)
+    if zeroed.any() and zeroed.sum() >= _MOSTLY * np.count_nonzero(meant):
+        return Damage(Kind.WEIGHT_LOST, f"{zeroed.sum()} of its {values.size} values are zero")
+    if np.unique(meant).size > 1 and same_values(values, constant, half=half):
+        moved = min(int(np.sum(~agreed)) for agreed in _agreements(values, constant, half=half))
         return Damage(Kind.WEIGHT_SHIFT, f"{moved} of its {meant.size} values have changed places")
-    for order in orders(constant, form):
-        shift = _inner_shift(blob, order, content, half=half)
+    for order in orders(constant, constant.as_float):
+        shift = _inner_shift(blob, order, content, half=half, relative=constant.relative)
         if shift is not None:
             return Damage(Kind.WEIGHT_SHIFT, f"its values are shifted by {_bytes(shift, half)}", shift)
-    return _overwritten(values, constant, form, half=half)
+    return _overwritten(values, constant, half=half)
 
 
-def misread(blob: BlobRead, constant: Constant, content: bytes) -> Damage | None:
-    """Whether the blob reads the stored bytes of another dtype as its own float32."""
+def misread(blob: BlobRead, constant: Constant, content: bytes) -> bool:
+    """Whether the blob takes the stored bytes of a constant of another size of element for its float32."""
     array = constant.array
-    if not constant.is_stored or array.dtype == np.float32 or blob.values is None:
-        return None
+    if not constant.is_stored or array.dtype.itemsize == 4 or blob.values is None:
+        return False
     start = data_offset(blob)
     stored = array.tobytes()
     common = min(len(stored), blob.count * 4)
-    if common < 4 or array.dtype.itemsize == 4 or not any(stored[:common]):
-        return None
-    if content[start : start + common] != stored[:common]:
-        return None
-    return Damage(Kind.WEIGHT_LOST, f"the stored {array.dtype} bytes are read as float32")
+    return common >= _TELLING_BYTES and any(stored) and content[start : start + common] == stored[:common]
 
 
-def _inner_shift(blob: BlobRead, meant: Floats, content: bytes, *, half: bool) -> int | None:
+def _inner_shift(blob: BlobRead, meant: Floats, content: bytes, *, half: bool, relative: float) -> int | None:
     """The displacement, in bytes, of values within a blob whose ends lost what was shifted out."""
     start = data_offset(blob)
     width = 2 if half else 4
@@ -104,15 +100,16 @@ def _inner_shift(blob: BlobRead, meant: Floats, content: bytes, *, half: bool) -
         first = 0 if delta > 0 else lost
         part = meant[first : first + kept]
         values = decode(content, start + first * width + delta, kept, half=half)
-        if values is not None and _telling(part) and holds(values, part, half=half):
+        if values is not None and _telling(part) and holds(values, part, half=half, relative=relative):
             return delta
     return None
 
 
-def _overwritten(values: Floats, constant: Constant, form: Floats, *, half: bool) -> Damage | None:
-    best = max((same(values, order, half=half) for order in orders(constant, form)), key=np.sum)
+def _overwritten(values: Floats, constant: Constant, *, half: bool) -> Damage | None:
+    best = max(_agreements(values, constant, half=half), key=np.sum)
     kept = int(best.sum())
-    if kept == values.size or kept < _by_chance(values, form.ravel()) + max(1.0, values.size / 2):
+    chance = _by_chance(values, constant.as_float.ravel())
+    if kept == values.size or kept < chance + max(1.0, values.size / 2):
         return None
     index = int(np.flatnonzero(~best)[0])
     kind = Kind.WEIGHT_LOST if np.isfinite(values).all() else Kind.WEIGHT_NAN
@@ -123,18 +120,18 @@ def _overwritten(values: Floats, constant: Constant, form: Floats, *, half: bool
     )
 
 
+def _agreements(values: Floats, constant: Constant, *, half: bool) -> Iterator[NDArray[np.bool_]]:
+    """For every order of ``constant``, which of ``values`` agree with it."""
+    for order in orders(constant, constant.as_float):
+        yield same(values, order, half=half, relative=constant.relative)
+
+
 def _by_chance(values: Floats, meant: Floats) -> float:
     """How many equal values two unrelated blobs of these values would have (few distinct ones: many)."""
     seen, seen_counts = np.unique(values, return_counts=True)
     want, want_counts = np.unique(meant, return_counts=True)
     _, left, right = np.intersect1d(seen, want, return_indices=True)
     return float(np.sum(seen_counts[left] * want_counts[right]) / max(values.size, 1))
-
-
-def _likely_orders(constant: Constant, values: Floats, *, half: bool) -> Iterator[Floats]:
-    form = constant.as_float
-    if holds(np.sort(values), np.sort(form, axis=None), half=half):
-        yield from orders(constant, form)
 
 
 def _telling(values: Floats) -> bool:

@@ -17,13 +17,12 @@ TAG_FP32 = 0x0002C056
 KNOWN_TAGS = (0, TAG_FP16, TAG_INT8, TAG_FP32)
 
 HALF_OVERFLOW = 65520.0
-_HALF_SMALLEST = 2.0**-14
+HALF_SMALLEST = 2.0**-14
 # One unit in the last place: covers rounding to nearest and truncation, both of which ncnn has had.
 _HALF_RELATIVE = 2.0**-10 * 1.001
-_SINGLE_RELATIVE = 1e-6
 
 
-def same(read: Floats, meant: Floats, *, half: bool, relative: float = _SINGLE_RELATIVE) -> NDArray[np.bool_]:
+def same(read: Floats, meant: Floats, *, half: bool, relative: float) -> NDArray[np.bool_]:
     """Elementwise: is ``read`` what ``meant`` becomes in the file? ``half``: stored as fp16."""
     with np.errstate(invalid="ignore", over="ignore"):
         both_nan = np.isnan(read) & np.isnan(meant)
@@ -31,7 +30,7 @@ def same(read: Floats, meant: Floats, *, half: bool, relative: float = _SINGLE_R
             near = np.abs(read - meant) <= relative * np.abs(meant)
             return np.asarray((read == meant) | both_nan | near)
         near = np.abs(read - meant) <= max(_HALF_RELATIVE, relative) * np.abs(meant)
-        flushed = (np.abs(meant) < _HALF_SMALLEST) & (np.abs(read) <= _HALF_SMALLEST)
+        flushed = (np.abs(meant) < HALF_SMALLEST) & (np.abs(read) <= HALF_SMALLEST)
         overflowed = (np.abs(meant) >= HALF_OVERFLOW) & np.isinf(read) & (np.sign(read) == np.sign(meant))
         return np.asarray((read == meant) | both_nan | near | flushed | overflowed)
 

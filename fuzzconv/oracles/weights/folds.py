@@ -16,8 +16,12 @@ from fuzzconv.oracles.weights.constants import Constant, Use
 
 Doubles = NDArray[np.float64]
 
-# What a converter may merge into the layer before or after it.
-FOLDABLE = frozenset({"BatchNormalization", "Mul", "Div", "Add", "Sub", "Neg", "Reciprocal"})
+_FOLD_RELATIVE = 2e-4
+
+# What a converter may merge into the layer before or after it: these into weights and biases, additions
+# into biases alone.
+_SCALING = frozenset({"BatchNormalization", "Mul", "Div", "Neg", "Reciprocal"})
+_FOLDABLE = _SCALING | {"Add", "Sub", "Sum"}
 _TRANSPARENT = frozenset({"Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose", "Identity", "Cast"})
 _LINEAR = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 _MOST_HOPS = 6
@@ -40,9 +44,17 @@ class Folds:
             for name in node.input:
                 self._consumers.setdefault(name, []).append(node)
 
-    def touches(self, use: Use) -> bool:
-        """Whether a neighbour of this node could be merged into the constant used there."""
-        return any(node.op_type in FOLDABLE for node in self._neighbours(use.node, use.position))
+    def reach(self, constant: Constant) -> bool:
+        """Whether some node beside those already merged could be merged into ``constant``."""
+        merged = {node.output[0] for node in constant.merged}
+        places = [(use.node, use.position) for use in constant.uses]
+        places += [(node, -1) for node in constant.merged]
+        return any(
+            neighbour.op_type in (_SCALING if _is_weight(node, position) else _FOLDABLE)
+            and neighbour.output[0] not in merged
+            for node, position in places
+            for neighbour in self._neighbours(node, position)
+        )
 
     def compute(self) -> Iterator[Constant]:
         """All known folds."""
@@ -84,10 +96,10 @@ class Folds:
             deviation = np.sqrt(variance + epsilon)
             factor = scale / deviation
         uses = (Use(node, 1),)
-        yield Constant("var + eps", variance + epsilon, uses)
-        yield Constant("sqrt(var + eps)", deviation, uses)
-        yield Constant("scale / sqrt(var + eps)", factor, uses)
-        yield Constant("bias - mean * scale / sqrt(var + eps)", bias - mean * factor, uses)
+        yield _fold("var + eps", variance + epsilon, uses)
+        yield _fold("sqrt(var + eps)", deviation, uses)
+        yield _fold("scale / sqrt(var + eps)", factor, uses)
+        yield _fold("bias - mean * scale / sqrt(var + eps)", bias - mean * factor, uses)
         yield from self._folded_into_linear(node, factor, bias - mean * factor)
 
     def _folded_into_linear(
@@ -106,15 +118,25 @@ class Folds:
             for axis, dim in enumerate(weight.shape):
                 groups = factor.size // dim if dim and factor.size % dim == 0 else 0
                 if groups:
-                    yield _scaled_along(weight, axis, groups, factor, uses)
+                    scaled = _scaled_along(weight, axis, groups, factor)
+                    yield _fold(f"weight * scale / sqrt(var + eps) along {axis}", scaled, uses, (node,))
         bias = self._value(before.input[2]) if len(before.input) > 2 and before.input[2] else np.zeros(())
         if bias is not None:
-            yield Constant("bias * scale / sqrt(var + eps) + shift", bias * factor + shift, uses)
+            folded = bias * factor + shift
+            yield _fold("bias * scale / sqrt(var + eps) + shift", folded, (Use(before, 2),), (node,))
 
 
-def _scaled_along(
-    weight: Doubles, axis: int, groups: int, factor: Doubles, uses: tuple[Use, ...]
+def _is_weight(node: onnx.NodeProto, position: int) -> bool:
+    return node.op_type in _LINEAR and position in (0, 1)
+
+
+def _fold(
+    formula: str, array: Doubles, uses: tuple[Use, ...], merged: tuple[onnx.NodeProto, ...] = ()
 ) -> Constant:
+    return Constant(formula, array, uses, merged=merged, relative=_FOLD_RELATIVE)
+
+
+def _scaled_along(weight: Doubles, axis: int, groups: int, factor: Doubles) -> Doubles:
     """``weight`` times the normalisation's factor, group by group for grouped transposed convolutions."""
     moved = np.moveaxis(weight, axis, 0)
     if groups > 1 and moved.shape[1] % groups == 0:
@@ -124,7 +146,7 @@ def _scaled_along(
         moved = scaled.reshape(moved.shape)
     else:
         moved = moved * factor[: moved.shape[0]].reshape(-1, *[1] * (moved.ndim - 1))
-    return Constant(f"weight * scale / sqrt(var + eps) along {axis}", np.moveaxis(moved, 0, axis), uses)
+    return np.moveaxis(moved, 0, axis)
 
 
 def _recurrent_bias(node: onnx.NodeProto, values: Sequence[Doubles | None]) -> Iterator[Constant]:
@@ -141,7 +163,7 @@ def _recurrent_bias(node: onnx.NodeProto, values: Sequence[Doubles | None]) -> I
     if node.op_type == "GRU":
         # ncnn keeps the two biases of the new gate apart: reset, update, new (input), new (hidden).
         total = np.stack([total[:, 1], total[:, 0], input_part[:, 2], hidden_part[:, 2]], axis=1)
-    yield Constant("sum of input and recurrent bias", total.reshape(directions, -1), (Use(node, 3),))
+    yield _fold("sum of input and recurrent bias", total.reshape(directions, -1), (Use(node, 3),))
 
 
 def _scaled_gemm(node: onnx.NodeProto, values: Sequence[Doubles | None]) -> Iterator[Constant]:
@@ -149,15 +171,15 @@ def _scaled_gemm(node: onnx.NodeProto, values: Sequence[Doubles | None]) -> Iter
         value = values[position] if position < len(values) else None
         if value is not None:
             factor = _attribute(node, attribute, 1.0)
-            yield Constant(f"{attribute} * {node.input[position]}", factor * value, (Use(node, position),))
+            yield _fold(f"{attribute} * {node.input[position]}", factor * value, (Use(node, position),))
 
 
 def _inverted(node: onnx.NodeProto, values: Sequence[Doubles | None]) -> Iterator[Constant]:
     for position, value in enumerate(values):
         if value is not None:
             with np.errstate(divide="ignore", over="ignore"):
-                yield Constant(f"1 / {node.input[position]}", 1 / value, (Use(node, position),))
-            yield Constant(f"-{node.input[position]}", -value, (Use(node, position),))
+                yield _fold(f"1 / {node.input[position]}", 1 / value, (Use(node, position),))
+            yield _fold(f"-{node.input[position]}", -value, (Use(node, position),))
 
 
 def _attribute(node: onnx.NodeProto, name: str, default: float) -> float:

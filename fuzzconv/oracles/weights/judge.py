@@ -7,12 +7,14 @@ neither is a fold nobody listed and is left to the comparison of outputs.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from fuzzconv.case import Case
 from fuzzconv.converters.conversion import Conversion
 from fuzzconv.oracles.weights.constants import Constant
-from fuzzconv.oracles.weights.damage import damage, misread
+from fuzzconv.oracles.weights.damage import Damage, damage, misread
 from fuzzconv.oracles.weights.encoding import HALF_OVERFLOW, TAG_FP16
 from fuzzconv.oracles.weights.fault import WeightFault
 from fuzzconv.oracles.weights.layout import judge_layout, place
@@ -32,8 +34,9 @@ def judge_weights(case: Case, conversion: Conversion, trace: WeightTrace) -> Wei
         return None
     matcher = Matcher(case.model)
     explained = [_explain(matcher, blob) for blob in trace.blobs]
-    fault = judge_layout(matcher, conversion.weights, trace, explained)
-    return fault or _judge_values(matcher, conversion.weights, trace, explained)
+    return judge_layout(matcher, conversion, trace, explained) or _judge_blobs(
+        matcher, conversion.weights, trace, explained
+    )
 
 
 def _explain(matcher: Matcher, blob: BlobRead) -> Constant | None:
@@ -42,33 +45,36 @@ def _explain(matcher: Matcher, blob: BlobRead) -> Constant | None:
     return matcher.explain(blob.values.astype(np.float32), half=blob.tag == TAG_FP16)
 
 
-def _judge_values(
+def _judge_blobs(
     matcher: Matcher, content: bytes, trace: WeightTrace, explained: list[Constant | None]
 ) -> WeightFault | None:
     for blob, constant in zip(trace.blobs, explained, strict=True):
-        fault = _judge_finite(matcher, trace, content, blob, constant)
+        fault = _judge_finite(matcher, content, trace, blob, constant)
         if fault:
             return fault
-    if all(explained):
+    unexplained = [blob for blob, c in zip(trace.blobs, explained, strict=True) if c is None]
+    if not unexplained:
         return None
-    missing = [constant for constant in matcher.direct() if constant not in explained]
-    for blob, constant in zip(trace.blobs, explained, strict=True):
-        if constant is None:
-            fault = _judge_damage(trace, content, blob, missing)
-            if fault:
-                return fault
+    missing = [constant for constant in matcher.certain() if constant not in explained]
+    for blob in unexplained:
+        for constant, found in _damages(matcher, content, blob, missing):
+            evidence = place(blob, content, trace) | {"constant": constant.name}
+            if found.shift_bytes:
+                evidence["shift_bytes"] = found.shift_bytes
+            detail = f"{_name(blob)} should hold ONNX constant {constant}, but {found.what}"
+            return WeightFault(found.kind, detail, evidence)
     return None
 
 
 def _judge_finite(
-    matcher: Matcher, trace: WeightTrace, content: bytes, blob: BlobRead, constant: Constant | None
+    matcher: Matcher, content: bytes, trace: WeightTrace, blob: BlobRead, constant: Constant | None
 ) -> WeightFault | None:
     if blob.values is None or np.isfinite(blob.values).all():
         return None
     bad = np.flatnonzero(~np.isfinite(blob.values))
     evidence = place(blob, content, trace) | {"index": int(bad[0]), "values": int(bad.size)}
     if constant is not None:
-        if blob.tag != TAG_FP16 or not np.isfinite(constant.as_float).all():
+        if blob.tag != TAG_FP16 or not _finite(constant):
             return None
         largest = float(np.abs(constant.as_float).max())
         detail = (
@@ -82,6 +88,10 @@ def _judge_finite(
         f"{_name(blob)}: value {int(bad[0])} is {blob.values[bad[0]]} ({bad.size} of {blob.values.size} "
         f"values are not finite), though every constant of the ONNX model is finite"
     )
+    source = next((c for c in matcher.constants.stored if misread(blob, c, content)), None)
+    if source is not None:
+        evidence["constant"] = source.name
+        detail += f"; ncnn reads the bytes of ONNX constant {source} as float32"
     return WeightFault(Kind.WEIGHT_NAN, detail, evidence)
 
 
@@ -89,22 +99,26 @@ def _finite(constant: Constant) -> bool:
     return bool(np.isfinite(constant.as_float).all())
 
 
-def _judge_damage(
-    trace: WeightTrace, content: bytes, blob: BlobRead, missing: list[Constant]
-) -> WeightFault | None:
-    for constant in missing:
-        if not may_hold(blob, constant):
-            continue
-        found = misread(blob, constant, content)
-        if found is None and constant.array.size == blob.count:
-            found = damage(blob, constant, content, half=blob.tag == TAG_FP16)
-        if found is not None:
-            evidence = place(blob, content, trace) | {"constant": constant.name}
-            if found.shift_bytes:
-                evidence["shift_bytes"] = found.shift_bytes
-            detail = f"{_name(blob)} should hold ONNX constant {constant}, but {found.what}"
-            return WeightFault(found.kind, detail, evidence)
-    return None
+def _damages(
+    matcher: Matcher, content: bytes, blob: BlobRead, missing: list[Constant]
+) -> Iterator[tuple[Constant, Damage]]:
+    """What may have happened to the constants that ``blob`` should hold, the most telling first."""
+    half = blob.tag == TAG_FP16
+    for constant in matcher.constants.stored:
+        if misread(blob, constant, content):
+            what = f"ncnn reads its stored {constant.array.dtype} bytes as float32"
+            yield constant, Damage(Kind.WEIGHT_LOST, what)
+    meant = [constant for constant in missing if may_hold(blob, constant)]
+    for constant in meant:
+        if constant.array.size == blob.count:
+            found = damage(blob, constant, content, half=half)
+            if found is not None:
+                yield constant, found
+    for constant in meant:
+        if blob.count == 0:
+            yield constant, Damage(Kind.WEIGHT_LOST, "it is empty")
+        elif blob.layer_type == "MemoryData" and blob.layer == constant.name:
+            yield constant, Damage(Kind.WEIGHT_LOST, "it holds other values")
 
 
 def _name(blob: BlobRead) -> str:

@@ -1,49 +1,39 @@
-"""Does ncnn read the ``.bin`` as it was written: all of it, nothing beyond, each blob where it lies?
-
-When it does not, the first blob that is not where ncnn looks tells how far everything moved, and the blob
-before it is the culprit: the converter wrote more or fewer bytes for it than ncnn reads.
-"""
+"""Does ncnn read the ``.bin`` as it was written: all of it, nothing beyond, every blob under a known tag?"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from fuzzconv.converters.conversion import Conversion
 from fuzzconv.oracles.weights.constants import Constant
-from fuzzconv.oracles.weights.damage import displacement
 from fuzzconv.oracles.weights.encoding import KNOWN_TAGS
 from fuzzconv.oracles.weights.fault import WeightFault
 from fuzzconv.oracles.weights.matching import Matcher
+from fuzzconv.oracles.weights.misfits import Misfit, explain, find_misfits
+from fuzzconv.oracles.weights.shift import Shift, locate
 from fuzzconv.runtime.execution import BlobRead, WeightTrace
 from fuzzconv.verdict import Kind
 
 
-@dataclass(frozen=True)
-class _Shift:
-    """From which blob on, and by how many bytes, the file's content lies elsewhere than ncnn looks."""
-
-    position: int
-    bytes: int
-    constant: Constant
-
-
 def judge_layout(
-    matcher: Matcher, content: bytes, trace: WeightTrace, explained: list[Constant | None]
+    matcher: Matcher, conversion: Conversion, trace: WeightTrace, explained: list[Constant | None]
 ) -> WeightFault | None:
     """The fault in the file's layout, None when every byte is read exactly once under a known tag."""
+    content = conversion.weights or b""
     short = next((blob for blob in trace.blobs if blob.values is None and blob.count > 0), None)
     strange = next((b for b in trace.blobs if b.tag is not None and b.tag not in KNOWN_TAGS), None)
+    named = matcher.constants.stored if conversion.converter == "onnx2ncnn" else ()
+    misfits = find_misfits(trace.blobs, named)
     if short is None and strange is None and trace.consumed == len(content):
-        return None
-    shift = _locate(matcher, content, trace, explained)
+        return _compensated(content, trace, misfits)
+    shift = locate(matcher, content, trace, explained)
     if shift is not None:
-        return _shifted(content, trace, shift, matcher)
+        return _shifted(content, trace, shift, misfits)
     if strange is not None:
         return _strange_tag(content, trace, strange)
     if short is not None:
-        return _cut_off(content, trace, short)
-    return _left_over(content, trace, matcher)
+        return _cut_off(content, trace, short, misfits)
+    return _left_over(content, trace, misfits, matcher)
 
 
 def place(blob: BlobRead, content: bytes, trace: WeightTrace) -> dict[str, object]:
@@ -61,53 +51,54 @@ def place(blob: BlobRead, content: bytes, trace: WeightTrace) -> dict[str, objec
     return evidence
 
 
-def _locate(
-    matcher: Matcher, content: bytes, trace: WeightTrace, explained: list[Constant | None]
-) -> _Shift | None:
-    missing = [c for c in (*matcher.constants.stored, *matcher.constants.computed) if c not in explained]
-    for position, blob in enumerate(trace.blobs):
-        if explained[position] is not None:
-            continue
-        for constant in missing:
-            if constant.array.size != blob.count or constant.array.dtype.kind != "f":
-                continue
-            halves = (False, True) if blob.load_type == 0 else (False,)
-            for half in halves:
-                distance = displacement(blob, constant, content, half=half)
-                if distance is not None:
-                    return _Shift(position, distance, constant)
-    return None
-
-
-def _shifted(content: bytes, trace: WeightTrace, shift: _Shift, matcher: Matcher) -> WeightFault:
+def _shifted(content: bytes, trace: WeightTrace, shift: Shift, misfits: list[Misfit]) -> WeightFault:
     blob = trace.blobs[shift.position]
-    before = trace.blobs[shift.position - 1] if shift.position else None
-    evidence = place(blob, content, trace) | {
-        "shift_bytes": shift.bytes,
-        "constant": shift.constant.name,
-    }
+    evidence = place(blob, content, trace)
+    evidence |= {"shift_bytes": shift.bytes, "constant": shift.constant.name}
     if shift.bytes % 4 == 0:
         evidence["shift_elements"] = shift.bytes // 4
-    parts = []
-    if before is None:
-        parts.append(f"the file's content starts {_amount(shift.bytes)} from where ncnn expects it")
-    else:
-        evidence |= {"culprit": before.layer, "culprit_type": before.layer_type}
-        written = before.size + shift.bytes
-        source = _source(before, written, matcher)
-        if source is not None:
-            evidence["culprit_constant"] = source.name
-        parts.append(
-            f"{before.layer_type} {before.layer!r}"
-            + (f" (ONNX constant {source})" if source is not None else "")
-            + f" takes {written} bytes of the file, ncnn reads {before.size}"
-        )
+    earlier = trace.blobs[: shift.position]
+    reasons = explain([misfit for misfit in misfits if misfit.position < shift.position], shift.bytes)
+    parts = [str(reason) for reason in reasons]
+    if reasons:
+        evidence |= _culprit(reasons[0])
+    elif earlier:
+        evidence |= {"culprit": earlier[-1].layer, "culprit_type": earlier[-1].layer_type}
+        parts.append(f"{earlier[-1].layer_type} {earlier[-1].layer!r} is the last one read from its place")
     parts.append(
         f"from {blob.layer_type} {blob.layer!r}, blob {blob.index} at byte {blob.offset} on, "
         f"weights are shifted by {_amount(shift.bytes)}"
     )
     parts += _symptoms(content, trace, blob, evidence)
     return WeightFault(Kind.WEIGHT_SHIFT, "; ".join(parts), evidence)
+
+
+def _compensated(content: bytes, trace: WeightTrace, misfits: list[Misfit]) -> WeightFault | None:
+    """The fault of misfits whose sizes add up to nothing: what lies between them is shifted all the same."""
+    reasons = explain(misfits, 0)
+    if not reasons:
+        return None
+    first = reasons[0]
+    blob = trace.blobs[first.position + 1]
+    evidence = place(blob, content, trace) | _culprit(first) | {"shift_bytes": first.excess}
+    if first.excess % 4 == 0:
+        evidence["shift_elements"] = first.excess // 4
+    where = (
+        f"from {blob.layer_type} {blob.layer!r}, blob {blob.index} at byte {blob.offset} on, weights are "
+        f"shifted by {_amount(first.excess)} until the sizes make up for each other"
+    )
+    detail = "; ".join([*map(str, reasons), where, *_symptoms(content, trace, blob, evidence)])
+    return WeightFault(Kind.WEIGHT_SHIFT, detail, evidence)
+
+
+def _culprit(misfit: Misfit) -> dict[str, object]:
+    return {
+        "culprit": misfit.blob.layer,
+        "culprit_type": misfit.blob.layer_type,
+        "culprit_constant": str(misfit.constant),
+        "culprit_written": misfit.written,
+        "culprit_read": misfit.wanted,
+    }
 
 
 def _symptoms(content: bytes, trace: WeightTrace, blob: BlobRead, evidence: dict[str, object]) -> list[str]:
@@ -127,16 +118,10 @@ def _symptoms(content: bytes, trace: WeightTrace, blob: BlobRead, evidence: dict
     elif left > 0:
         evidence["lost_bytes"] = left
         what = "the last value is lost" if left == 4 else f"the last {left // 4} values are lost"
-        symptoms.append(f"{what} ({left} bytes are never read)")
+        symptoms.append(
+            f"{what} ({left} bytes are never read)" if left % 4 == 0 else f"{left} bytes are left"
+        )
     return symptoms
-
-
-def _source(before: BlobRead, written: int, matcher: Matcher) -> Constant | None:
-    """The ONNX constant behind a blob of the wrong size: it has its name, or exactly the bytes written."""
-    stored = matcher.constants.stored
-    by_name = [constant for constant in stored if constant.name == before.layer]
-    by_size = [c for c in stored if c.array.size == before.count and c.stored_bytes == written]
-    return next(iter(by_name or by_size), None)
 
 
 def _strange_tag(content: bytes, trace: WeightTrace, blob: BlobRead) -> WeightFault:
@@ -147,15 +132,20 @@ def _strange_tag(content: bytes, trace: WeightTrace, blob: BlobRead) -> WeightFa
     return WeightFault(Kind.WEIGHT_SHIFT, detail, place(blob, content, trace))
 
 
-def _cut_off(content: bytes, trace: WeightTrace, blob: BlobRead) -> WeightFault:
+def _cut_off(content: bytes, trace: WeightTrace, blob: BlobRead, misfits: list[Misfit]) -> WeightFault:
     detail = (
         f"the file ends after {len(content)} bytes, while {blob.layer_type} {blob.layer!r}, blob "
         f"{blob.index} at byte {blob.offset} still needs {blob.count} values"
     )
-    return WeightFault(Kind.WEIGHT_LOST, detail, place(blob, content, trace))
+    evidence = place(blob, content, trace)
+    missing = [misfit for misfit in misfits if misfit.excess < 0]
+    if missing:
+        evidence |= _culprit(missing[0])
+        detail = "; ".join([*map(str, missing), detail])
+    return WeightFault(Kind.WEIGHT_LOST, detail, evidence)
 
 
-def _left_over(content: bytes, trace: WeightTrace, matcher: Matcher) -> WeightFault:
+def _left_over(content: bytes, trace: WeightTrace, misfits: list[Misfit], matcher: Matcher) -> WeightFault:
     left = len(content) - trace.consumed
     evidence: dict[str, object] = {
         "file_size": len(content),
@@ -163,15 +153,14 @@ def _left_over(content: bytes, trace: WeightTrace, matcher: Matcher) -> WeightFa
         "lost_bytes": left,
     }
     detail = f"ncnn reads {trace.consumed} of the file's {len(content)} bytes: {left} are never read"
-    for blob in trace.blobs:
-        source = _source(blob, blob.size + left, matcher)
-        if source is not None and source.stored_bytes == blob.size + left:
-            evidence |= place(blob, content, trace) | {"constant": source.name}
-            detail += (
-                f"; {blob.layer_type} {blob.layer!r} holds ONNX constant {source} of {source.stored_bytes} "
-                f"bytes and reads {blob.size}"
-            )
-            break
+    reasons = explain(misfits, left)
+    unread = [c for c in matcher.constants.stored if c.stored_bytes == left]
+    if reasons:
+        evidence |= place(reasons[0].blob, content, trace) | _culprit(reasons[0])
+        detail = "; ".join([*map(str, reasons), detail])
+    elif unread:
+        evidence["constant"] = unread[0].name
+        detail += f", as many as ONNX constant {unread[0]} has"
     return WeightFault(Kind.WEIGHT_LOST, detail, evidence)
 
 

@@ -17,9 +17,6 @@ from fuzzconv.oracles.weights.encoding import Floats, same
 from fuzzconv.oracles.weights.folds import Folds
 from fuzzconv.oracles.weights.forms import orders
 
-_COMPUTED_RELATIVE = 1e-5
-_FOLD_RELATIVE = 2e-4
-
 
 class Matcher:
     """The constants of one model, ready to be recognised."""
@@ -40,11 +37,10 @@ class Matcher:
 
     def explain(self, values: Floats, *, half: bool) -> Constant | None:
         """The constant or fold that ``values`` are, None when there is none."""
-        stored = self.constants.stored
         return (
-            find(values, stored, half=half)
-            or find(values, self.constants.computed, half=half, relative=_COMPUTED_RELATIVE)
-            or find(values, self._computed_folds, half=half, relative=_FOLD_RELATIVE)
+            find(values, self.constants.stored, half=half)
+            or find(values, self.constants.computed, half=half)
+            or find(values, self._computed_folds, half=half)
         )
 
     def all_constants(self) -> Iterator[Constant]:
@@ -53,39 +49,39 @@ class Matcher:
         yield from self.constants.computed
         yield from self._computed_folds
 
-    def direct(self) -> Iterator[Constant]:
-        """Floating-point constants that some node uses as they are, with no fold in sight."""
-        for constant in (*self.constants.stored, *self.constants.computed):
-            if constant.array.dtype.kind != "f" or constant.array.size == 0 or not constant.uses:
-                continue
-            if not any(self.folds.touches(use) for use in constant.uses):
+    def certain(self) -> Iterator[Constant]:
+        """Constants and folds of floats that must reach ncnn as they are: nothing else can be merged in."""
+        for constant in self.all_constants():
+            usable = constant.array.dtype.kind == "f" and constant.array.size and constant.uses
+            if usable and not self.folds.reach(constant):
                 yield constant
 
 
-def find(
-    values: Floats, constants: Iterable[Constant], *, half: bool, relative: float = 1e-6
-) -> Constant | None:
+def find(values: Floats, constants: Iterable[Constant], *, half: bool) -> Constant | None:
     """The first of ``constants`` that ``values`` hold in some order."""
     of_size = [constant for constant in constants if constant.array.size == values.size]
     for constant in of_size:
-        if holds(values, constant.as_float.ravel(), half=half, relative=relative):
+        if holds(values, constant.as_float.ravel(), half=half, relative=constant.relative):
             return constant
-        if constant.as_bits is not None and _same_bits(values, constant.as_bits):
+        if constant.as_bits is not None and values.tobytes() == constant.as_bits.tobytes():
             return constant
-    ranked = np.sort(values) if of_size else values
-    for constant in of_size:
-        form = constant.as_float
-        if holds(ranked, np.sort(form, axis=None), half=half, relative=relative) and any(
-            holds(values, order, half=half, relative=relative) for order in orders(constant, form)
-        ):
-            return constant
-    return None
+    return next((c for c in of_size if any(True for _ in matching_orders(values, c, half=half))), None)
 
 
-def holds(values: Floats, meant: Floats, *, half: bool, relative: float = 1e-6) -> bool:
+def matching_orders(values: Floats, constant: Constant, *, half: bool) -> Iterator[Floats]:
+    """The orders of ``constant`` that ``values`` hold; they are only tried when the sorted values agree."""
+    if same_values(values, constant, half=half):
+        for order in orders(constant, constant.as_float):
+            if holds(values, order, half=half, relative=constant.relative):
+                yield order
+
+
+def same_values(values: Floats, constant: Constant, *, half: bool) -> bool:
+    """Whether both hold the same values, in whatever order."""
+    meant = np.sort(constant.as_float, axis=None)
+    return holds(np.sort(values), meant, half=half, relative=constant.relative)
+
+
+def holds(values: Floats, meant: Floats, *, half: bool, relative: float) -> bool:
     """Whether all of ``values`` are what ``meant`` becomes in the file."""
     return bool(same(values, meant, half=half, relative=relative).all())
-
-
-def _same_bits(values: Floats, bits: Floats) -> bool:
-    return values.tobytes() == bits.tobytes()
