@@ -35,7 +35,8 @@ from fuzzconv.converters.conversion import ToolRun
 from fuzzconv.converters.process import Limits, finished_run, run_tool
 from fuzzconv.toolchain.cache import cache_directory
 
-_READY, _STARTED, _ENDED, _FAILED = range(4)  # as in forkserver.c
+_READY, _STARTED = 0, 1  # kinds of reply, as in forkserver.c
+_PROTOCOL = 1
 _REPLY = struct.Struct("=ii")
 _LENGTH = struct.Struct("=I")
 _START_SECONDS = 60.0
@@ -146,7 +147,8 @@ class ForkServer:
         for warm_up in dict.fromkeys((self._warm_up, False)):
             server = _Server(self._binary)
             try:
-                server.reply(_START_SECONDS)
+                if server.reply(_START_SECONDS) != (_READY, _PROTOCOL):
+                    raise _ServerDiedError("it speaks another protocol")
                 if warm_up:
                     _warm(server, self._binary)
             except _ServerDiedError:
