@@ -99,7 +99,10 @@ class NcnnRuntime:
         Raises:
             MissingToolError: the worker can't import ncnn, or there is no such device.
         """
-        if self._channel is None:
+        if self._process is not None and self._process.poll() is not None:
+            # It died while idle (memory taken back by the kernel, say): no case is to blame.
+            self._reap(kill=True)
+        if self._process is None:
             self._start()
         return self._ncnn_version
 
