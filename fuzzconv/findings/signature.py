@@ -137,6 +137,24 @@ def normalise_message(text: str) -> str:
     return line[:_LONGEST_MESSAGE]
 
 
+def same_values(judgement: Judgement, one: Verdict, other: Verdict) -> bool:
+    """Whether two routes of a case gave the same outputs (missing 1-sized dimensions don't count)."""
+    first = judgement.actual.get(str(one.route), {})
+    second = judgement.actual.get(str(other.route), {})
+    if not first or set(first) != set(second):
+        return False
+    for name, array in first.items():
+        twin = second[name]
+        if array is None or twin is None:
+            if array is not twin:
+                return False
+        elif array.size != twin.size or not np.allclose(
+            array.ravel(), twin.ravel(), rtol=1e-3, atol=1e-5, equal_nan=True
+        ):
+            return False
+    return True
+
+
 def _operator_covers(exact: str, wide: str) -> bool:
     exact_name, exact_words = split_operator(exact)
     wide_name, wide_words = split_operator(wide)
@@ -186,25 +204,8 @@ def _alike(judgement: Judgement, one: Verdict, other: Verdict) -> bool:
     if family_of(one) != family_of(other) or not {one.stage, other.stage} <= _BY_NCNN:
         return False
     if family_of(one) == "result":
-        return _same_values(judgement, one, other)
+        return same_values(judgement, one, other)
     return one.stage == other.stage and _message(one) == _message(other)
-
-
-def _same_values(judgement: Judgement, one: Verdict, other: Verdict) -> bool:
-    first = judgement.actual.get(str(one.route), {})
-    second = judgement.actual.get(str(other.route), {})
-    if not first or set(first) != set(second):
-        return False
-    for name, array in first.items():
-        twin = second[name]
-        if array is None or twin is None:
-            if array is not twin:
-                return False
-        elif array.size != twin.size or not np.allclose(
-            array.ravel(), twin.ravel(), rtol=1e-3, atol=1e-5, equal_nan=True
-        ):
-            return False
-    return True
 
 
 def _message(verdict: Verdict) -> str:

@@ -1,0 +1,190 @@
+"""Which stage of the road first goes wrong, with the evidence for it.
+
+Stages are asked in the order a model passes them. The first one that is shown wrong is blamed; where the
+checks don't single one out, the blame is ``not determined`` and the evidence still tells what is known.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from fuzzconv.converters.conversion import Conversion
+from fuzzconv.findings.finding import Blame
+from fuzzconv.findings.layers import Laboratory, blob_values, first_difference, first_unknown_layer
+from fuzzconv.findings.rebuild import tensor_values
+from fuzzconv.findings.signature import family_of, same_values
+from fuzzconv.findings.stages import Check, check_simplified, check_torch, raw_operators
+from fuzzconv.judgement import Judgement
+from fuzzconv.route import Route
+from fuzzconv.runtime.options import ROWS
+from fuzzconv.verdict import Kind, Verdict
+
+SIMPLIFICATION = "pnnx graph simplification"
+PASSES = "pnnx passes"
+LOWERING = "lowering to ncnn"
+WEIGHTS = "weight writing"
+LOAD = "ncnn load"
+CPU_LAYER = "ncnn CPU layer"
+SHADER = "Vulkan shader"
+CONVERTER = "converter crash"
+UNKNOWN = "not determined"
+
+_TELLING_ROWS = tuple(row for row in ROWS if row.startswith(("no", "threads")))
+_PASS = re.compile(r"^#+ (pass_\w+)", re.MULTILINE)
+_TOLERANCE = 1e-4
+
+
+def blame_of(judgement: Judgement, verdict: Verdict, laboratory: Laboratory) -> Blame:
+    """Blame a stage for one failure of a (reduced) case.
+
+    Args:
+        judgement: the case on every route.
+        verdict: the failure.
+        laboratory: runs the case under further options, and networks with all blobs fetched.
+    """
+    route = verdict.route
+    conversion = judgement.conversions.get(":".join(filter(None, route.conversion)))
+    family = family_of(verdict)
+    if conversion is None:
+        return Blame()
+    if verdict.stage == "convert":
+        return _blame_converter(verdict, conversion)
+    if family == "weights":
+        return Blame(WEIGHTS, (verdict.detail,), str(verdict.evidence.get("layer", "")))
+    if verdict.stage == "load" or verdict.evidence.get("unknown_layer"):
+        return _blame_load(verdict, conversion)
+    if route.device != "cpu" and _passes(judgement, replace(route, device="cpu")):
+        return _blame_shader(judgement, verdict, conversion, laboratory)
+    if verdict.kind is Kind.NONDETERMINISM:
+        return Blame(CPU_LAYER if route.device == "cpu" else SHADER, (verdict.detail,))
+    return _Inquiry(judgement, verdict, conversion, laboratory).blame()
+
+
+class _Inquiry:
+    """A wrong result on the CPU: every stage in turn."""
+
+    def __init__(
+        self, judgement: Judgement, verdict: Verdict, conversion: Conversion, laboratory: Laboratory
+    ) -> None:
+        self._judgement = judgement
+        self._verdict = verdict
+        self._conversion = conversion
+        self._laboratory = laboratory
+        self._evidence: list[str] = []
+        self._layer = ""
+
+    def blame(self) -> Blame:
+        passes_right = None
+        if self._verdict.route.converter == "pnnx":
+            stage, passes_right = self._pnnx_stage()
+            if stage:
+                return self._blame(stage)
+        self._look_at_layers()
+        if self._options_that_help():
+            return self._blame(CPU_LAYER)
+        told_alike = self._verdict.stage == "compare" and self._devices_agree()
+        if self._verdict.route.converter == "pnnx" and not passes_right:
+            return self._blame(UNKNOWN)
+        return self._blame(LOWERING if told_alike else UNKNOWN)
+
+    def _blame(self, stage: str) -> Blame:
+        return Blame(stage, tuple(self._evidence), self._layer)
+
+    def _pnnx_stage(self) -> tuple[str, bool | None]:
+        """The stage of pnnx that is shown wrong, if any; and whether its passes are shown right."""
+        case, reference = self._judgement.case, self._judgement.reference
+        if reference.skip or not reference.bounds:
+            return "", None
+        if self._noted(check_simplified(case, self._conversion, reference)) is False:
+            return SIMPLIFICATION, None
+        raw = raw_operators(self._conversion)
+        if raw:
+            self._evidence.append(f"no pnnx pass took {', '.join(raw)}: pnnx.param has it as ONNX had it")
+            return PASSES, None
+        right = self._noted(check_torch(case, self._conversion, reference))
+        return (PASSES if right is False else ""), right
+
+    def _noted(self, check: Check) -> bool | None:
+        self._evidence.append(check.told)
+        return check.right
+
+    def _look_at_layers(self) -> None:
+        case, param = self._judgement.case, self._conversion.param or ""
+        blobs = blob_values(case, self._conversion, self._laboratory, "cpu")
+        tensors = tensor_values(case)
+        if blobs is not None and tensors is not None:
+            constants = {t.name for t in case.model.graph.initializer}
+            known = [array for name, array in tensors.items() if name not in constants]
+            self._layer, told = first_unknown_layer(param, blobs, known, _TOLERANCE)
+            self._evidence += [told] if told else []
+
+    def _options_that_help(self) -> bool:
+        route = self._verdict.route
+        rows = [replace(route, options=row) for row in _TELLING_ROWS]
+        verdicts = self._laboratory.judge(self._judgement.case, rows).verdicts
+        helping = [v.route.options for v in verdicts if v.kind is Kind.OK]
+        if helping:
+            names = ", ".join(f"{k}={v}" for row in helping for k, v in ROWS[row].items())
+            self._evidence.append(f"the same network is right on the CPU with {names}")
+        else:
+            self._evidence.append("no other option of ncnn's CPU code makes it right")
+        return bool(helping)
+
+    def _devices_agree(self) -> bool:
+        """Whether Vulkan shows the same wrong values: another implementation, told the same."""
+        route = self._verdict.route
+        for other in self._judgement.verdicts:
+            device = other.route.device
+            if device == route.device or other.route != replace(route, device=device):
+                continue
+            if other.kind is Kind.OK:
+                self._evidence.append(f"the same network is right on {device}")
+            elif same_values(self._judgement, self._verdict, other):
+                self._evidence.append(f"{device} gives the same wrong values")
+                return True
+        return False
+
+
+def _blame_converter(verdict: Verdict, conversion: Conversion) -> Blame:
+    evidence = [verdict.detail]
+    passes = _PASS.findall(conversion.run.stdout + conversion.run.stderr)
+    if passes:
+        evidence.append(f"the last pass it began is {passes[-1]}")
+    crashed = verdict.kind in (Kind.CRASH, Kind.HANG)
+    return Blame(CONVERTER if crashed else UNKNOWN, tuple(evidence))
+
+
+def _blame_load(verdict: Verdict, conversion: Conversion) -> Blame:
+    unknown = verdict.evidence.get("unknown_layer")
+    if not unknown and "ModelBin" in str(verdict.evidence.get("message")):
+        size = len(conversion.weights or b"")
+        told = f"the .bin of {size} bytes is shorter than what the layers of the .param read"
+        return Blame(WEIGHTS, (verdict.detail, told))
+    if not unknown:
+        return Blame(LOAD, (verdict.detail,))
+    evidence = (verdict.detail,)
+    if unknown in raw_operators(conversion):
+        return Blame(PASSES, (*evidence, f"no pnnx pass took {unknown}: pnnx.param has it as ONNX had it"))
+    return Blame(LOWERING, (*evidence, f"{conversion.converter} wrote a layer that ncnn does not have"))
+
+
+def _blame_shader(
+    judgement: Judgement, verdict: Verdict, conversion: Conversion, laboratory: Laboratory
+) -> Blame:
+    device = verdict.route.device
+    evidence = ["the same network is right on the CPU"]
+    layer = ""
+    if verdict.stage == "compare":
+        right = blob_values(judgement.case, conversion, laboratory, "cpu")
+        wrong = blob_values(judgement.case, conversion, laboratory, device)
+        if right is not None and wrong is not None:
+            found = first_difference(conversion.param or "", right, wrong, _TOLERANCE)
+            if found:
+                layer = found.name
+                evidence.append(f"the first layer whose output differs is {found.type} {layer!r}")
+    return Blame(SHADER, (*evidence, verdict.detail), layer)
+
+
+def _passes(judgement: Judgement, route: Route) -> bool:
+    return any(v.route == route and v.kind is Kind.OK for v in judgement.verdicts)
