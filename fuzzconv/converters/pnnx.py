@@ -22,6 +22,7 @@ _PARAM, _WEIGHTS, _SCRIPT = "model.ncnn.param", "model.ncnn.bin", "model_ncnn.py
 _BLAME_FILES = {
     "pnnxsim.onnx": "model.pnnxsim.onnx",
     "pnnx.param": "model.pnnx.param",
+    "pnnx.bin": "model.pnnx.bin",
     "pnnx.py": "model_pnnx.py",
     "ncnn.py": _SCRIPT,
 }

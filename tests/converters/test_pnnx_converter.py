@@ -123,7 +123,7 @@ class TestRealPnnx:
         # a 4-byte tag, then 4·3·3·3 weights of one
         assert conversion.weights == bytes(4) + np.ones(108, np.float32).tobytes()
         assert conversion.feedings == (Feeding((Binding("x", "in0", 0),), (Binding("y", "out0", 0),)),)
-        assert set(conversion.files) == {"pnnxsim.onnx", "pnnx.param", "pnnx.py", "ncnn.py"}
+        assert set(conversion.files) == {"pnnxsim.onnx", "pnnx.param", "pnnx.bin", "pnnx.py", "ncnn.py"}
 
     def test_fp16_halves_the_weights(self, pnnx_binary: Path, tmp_path: Path) -> None:
         conversion = self.convert(pnnx_binary, convolution(), tmp_path, fp16=True)
