@@ -25,8 +25,10 @@ from pathlib import Path
 import numpy as np
 from verified_graphs import random_case
 
+from fuzzconv.assembly import scratch_base
 from fuzzconv.case import Array, Case
 from fuzzconv.converters.conversion import Conversion, Converter
+from fuzzconv.converters.forkserver import ForkServer
 from fuzzconv.converters.onnx2ncnn import Onnx2NcnnConverter
 from fuzzconv.converters.pnnx import PnnxConverter
 from fuzzconv.oracles.values import Comparison, judge_outputs
@@ -101,7 +103,7 @@ def _converter(route: Route) -> Converter:
     if tool.path is None:
         raise SystemExit(f"{route.converter} is missing: {tool.missing}; get it with: {tool.remedy}")
     if route.converter == "pnnx":
-        return PnnxConverter(tool.path, fp16=route.setting == "fp16=1")
+        return PnnxConverter(tool.path, fp16=route.setting == "fp16=1", server=ForkServer(tool.path))
     return Onnx2NcnnConverter(tool.path)
 
 
@@ -134,7 +136,7 @@ def _measure(
 
 
 def _convert(converter: Converter, case: Case) -> Conversion:
-    directory = Path(tempfile.mkdtemp(prefix="calibrate-"))
+    directory = Path(tempfile.mkdtemp(prefix="calibrate-", dir=scratch_base()))
     try:
         return converter.convert(case, directory)
     finally:

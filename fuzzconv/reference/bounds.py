@@ -110,7 +110,8 @@ class Sampler:
         for name, expected in self._expected.items():
             magnitude = np.abs(expected)
             stored = safety * self._disturbance.output(name, expected, Rounding(UNIT_FP32))
-            moved = scale * (spread[name] + _peak(spread[name])) + jumps[name]
+            smooth = np.where(self._jumping(name), 0.0, spread[name])
+            moved = scale * (spread[name] + _peak(smooth)) + jumps[name]
             bound[name] = moved + stored + FLOOR * (magnitude + _peak(magnitude))
         return bound
 
@@ -193,10 +194,14 @@ class Sampler:
         return judged
 
     def _reason(self, name: str, unjudged: int, size: int) -> str:
-        _, jumps = self._nudged
-        jumping = np.count_nonzero(jumps[name] > NUDGE * 10 * self._scale(name))
+        jumping = np.count_nonzero(self._jumping(name))
         cause = "discontinuous" if jumping > size * LARGEST_UNJUDGED / 2 else "ill-conditioned"
         return f"{cause}: {unjudged} of {size} elements of output {name!r} move too much under rounding"
+
+    def _jumping(self, name: str) -> NDArray[np.bool_]:
+        """Which elements move by more than a nudge explains."""
+        _, jumps = self._nudged
+        return jumps[name] > NUDGE * 10 * self._scale(name)
 
     def _scale(self, name: str) -> float:
         """max|output|; where the output is all zero, the largest value that went in."""

@@ -50,7 +50,7 @@ def _sum(operand: float, terms: int) -> float:
 
 _SINE = Rounding(0.0, 2.0**-12)
 _ARC = Rounding(2.0**-12, 2.0**-14)
-_GELU = Rounding(0.0, 2.0**-12)
+_GELU = Rounding(0.0, 2.0**-11)
 """ncnn's GELU shader always takes the tanh approximation, up to 4.7e-4 off; pnnx fuses it from Erf too."""
 
 FUNCTIONS: Mapping[str, Function] = {

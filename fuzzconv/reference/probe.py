@@ -112,6 +112,7 @@ class Probe:
             UnrunnableError: onnxruntime fails to run it.
         """
         session, inputs, prefix = self._disturbed
+        noise = np.where(noise == 0, np.float32(-0.0), noise)  # adding -0 changes nothing, +0 turns -0 to +0
         feeds = {f"{prefix}{i}": noise[s.span].reshape(s.shape) for i, s in enumerate(self.sites)}
         return _run(session, self.outputs, {**inputs, **feeds})
 
