@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,8 +33,8 @@ def open_pipeline(toolchain: Toolchain, routes: Iterable[Route]) -> Iterator[Pip
     """
     wanted = tuple(routes)
     scratch = _make_scratch()
-    server = _pnnx_server(toolchain, wanted)
-    converters = {conversion_id(route): _converter(toolchain, route, server) for route in wanted}
+    servers = _fork_servers(toolchain, wanted)
+    converters = {conversion_id(route): _converter(toolchain, route, servers) for route in wanted}
     pythonpath = (toolchain.ncnn.path,) if toolchain.ncnn.path and toolchain.ncnn.origin == "--ncnn" else ()
     devices = {"cpu"} | {route.device for route in wanted}
     runtimes: dict[str, Runtime] = {
@@ -65,16 +65,22 @@ def _make_scratch() -> Path:
     return Path(tempfile.mkdtemp(prefix=f"{_SCRATCH_PREFIX}{os.getpid()}-", dir=base))
 
 
-def _pnnx_server(toolchain: Toolchain, routes: Iterable[Route]) -> ForkServer | None:
-    """One fork server for all pnnx settings; None when pnnx isn't wanted."""
-    wanted = any(route.converter == "pnnx" for route in routes)
-    return ForkServer(toolchain.pnnx.path) if wanted and toolchain.pnnx.path else None
+def _fork_servers(toolchain: Toolchain, routes: Iterable[Route]) -> dict[str, ForkServer]:
+    """Converter → its fork server, one for all its settings."""
+    wanted = {route.converter for route in routes}
+    binaries = {"pnnx": toolchain.pnnx.path, "onnx2ncnn": toolchain.onnx2ncnn.path}
+    return {
+        name: ForkServer(path, warm_up=name == "pnnx")
+        for name, path in binaries.items()
+        if name in wanted and path is not None
+    }
 
 
-def _converter(toolchain: Toolchain, route: Route, server: ForkServer | None) -> Converter:
+def _converter(toolchain: Toolchain, route: Route, servers: Mapping[str, ForkServer]) -> Converter:
     tool = toolchain.pnnx if route.converter == "pnnx" else toolchain.onnx2ncnn
     if tool.path is None:
         raise AssertionError(f"route {route} was chosen although {tool.name} is missing")
+    server = servers[route.converter]
     if route.converter == "pnnx":
         return PnnxConverter(tool.path, fp16=route.setting == "fp16=1", server=server)
-    return Onnx2NcnnConverter(tool.path)
+    return Onnx2NcnnConverter(tool.path, server=server)

@@ -26,7 +26,7 @@ Array = NDArray[np.generic]
 MODEL_FILE = "model.onnx"
 INPUTS_FILE = "inputs.npz"
 OPTIONS_FILE = "case.json"
-EXTERNAL_DATA_FILE = "weights.data"
+EXTERNAL_DATA_FILE = f"{MODEL_FILE}.data"
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Case:
         inputs: concrete arrays keyed by graph input name, in graph input order; initializers that are also
             graph inputs are left out.
         external_data: store the initializers in a file beside the model when written.
+        external_file: that file's name where it isn't the usual one (the model file's with ``.data``).
         declare_inputshape: pass the concrete input shapes to pnnx as its ``inputshape=`` option (a must for
             graphs with symbolic dimensions).
         features: free tags of the generator (``storage:raw_data:int64``, ``shape:diamond``), for the census.
@@ -48,6 +49,7 @@ class Case:
     external_data: bool = False
     declare_inputshape: bool = False
     features: frozenset[str] = field(default_factory=frozenset)
+    external_file: str = ""
 
     @cached_property
     def key(self) -> str:
@@ -56,7 +58,7 @@ class Case:
         for name, array in self.inputs.items():
             digest.update(f"{name}|{array.dtype}|{array.shape}|".encode())
             digest.update(np.ascontiguousarray(array).tobytes())
-        digest.update(bytes([self.external_data, self.declare_inputshape]))
+        digest.update(bytes([self.external_data, self.declare_inputshape]) + self.external_file.encode())
         return digest.hexdigest()[:16]
 
     @property
@@ -81,7 +83,9 @@ class Case:
             return path
         model = onnx.ModelProto()
         model.CopyFrom(self.model)
-        convert_model_to_external_data(model, location=EXTERNAL_DATA_FILE, size_threshold=0)
+        convert_model_to_external_data(
+            model, location=self.external_file or EXTERNAL_DATA_FILE, size_threshold=0
+        )
         onnx.save_model(model, str(path))
         return path
 
@@ -98,6 +102,7 @@ class Case:
         self.write_inputs(directory)
         options = {
             "external_data": self.external_data,
+            "external_file": self.external_file,
             "declare_inputshape": self.declare_inputshape,
             "features": sorted(self.features),
         }
@@ -121,6 +126,7 @@ class Case:
             options["external_data"],
             options["declare_inputshape"],
             frozenset(options["features"]),
+            options["external_file"],
         )
 
 

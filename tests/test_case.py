@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -69,3 +70,12 @@ def test_arrays_may_have_any_name(tmp_path: Path) -> None:
     for name, array in arrays.items():
         assert back[name].dtype == array.dtype
         np.testing.assert_array_equal(back[name], array)
+
+
+def test_external_data_may_lie_in_a_file_of_another_name(tmp_path: Path) -> None:
+    case = replace(make_case(external_data=True), external_file="elsewhere.bin")
+    case.write(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["elsewhere.bin", "model.onnx"]
+    case.save(tmp_path / "kept")
+    assert Case.load(tmp_path / "kept").external_file == "elsewhere.bin"
+    assert case.key != make_case(external_data=True).key

@@ -14,6 +14,7 @@ from fuzzconv.campaign.resume import EarlierRun, earlier_run
 from fuzzconv.campaign.settings import CampaignSettings
 from fuzzconv.campaign.tally import Tally
 from fuzzconv.findings.store import RunStore
+from fuzzconv.report.machine import machine
 from fuzzconv.report.run_json import write_run_json
 
 INTERRUPTED = 130
@@ -100,4 +101,5 @@ def _facts(settings: CampaignSettings) -> dict[str, object]:
         "routes": [str(route) for route in settings.routes],
         "skipped": settings.skipped,
         "corpus": str(settings.corpus),
+        "machine": machine(),
     }

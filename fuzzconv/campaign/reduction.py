@@ -13,7 +13,9 @@ from pathlib import Path
 from fuzzconv.campaign.messages import ReduceTask, ReductionEnded
 from fuzzconv.campaign.settings import CampaignSettings
 from fuzzconv.case import Array, Case
+from fuzzconv.findings.blame import blame_of
 from fuzzconv.findings.finding import Finding
+from fuzzconv.findings.layers import Laboratory
 from fuzzconv.findings.localise import Localised, localise
 from fuzzconv.findings.reduce import Reduction, reduce
 from fuzzconv.findings.signature import coarse, covers, failures, family_of
@@ -33,13 +35,13 @@ _RESERVE_SECONDS = 6.0
 
 
 def reduce_candidate(
-    task: ReduceTask, judge: Judge, settings: CampaignSettings, executions: Callable[[], int]
+    task: ReduceTask, judge: Laboratory, settings: CampaignSettings, executions: Callable[[], int]
 ) -> ReductionEnded:
     """Deal with one candidate.
 
     Args:
         task: which one, and until when.
-        judge: the road.
+        judge: the road, which also runs networks by themselves.
         settings: the campaign's.
         executions: tool runs of this reduction so far.
     """
@@ -56,6 +58,7 @@ def reduce_candidate(
     finding = _finding(reduction, original, settings.toolchain)
     summed: Mapping[str, object] = {}
     if status == "reduced":
+        finding = replace(finding, blame=blame_of(reduction.judgement, reduction.verdict, judge))
         finding = _confirmed(finding, settings, task.until)
         if finding.reproduced[0]:
             summed = summary(finding)

@@ -93,7 +93,7 @@ def _values(arrays: Iterable[Array]) -> tuple[int, float]:
 def _storage(case: Case) -> int:
     """One point for each departure from raw initializers inline, fixed shapes and no decoration."""
     graph = case.model.graph
-    points: int = 2 * case.external_data + 2 * case.declare_inputshape
+    points: int = 2 * case.external_data + 2 * case.declare_inputshape + bool(case.external_file)
     points += sum(node.op_type == "Constant" for node in graph.node)
     points += sum(not t.HasField("raw_data") and 0 not in t.dims for t in _stored_tensors(graph))
     points += sum(any(d.dim_param for d in i.type.tensor_type.shape.dim) for i in graph.input)

@@ -64,7 +64,7 @@ def traits_of(case: Case) -> tuple[Trait, ...]:
         plain = [*_optional_inputs(node, case.opset), *_storage_words(node, stored, in_nodes)]
         plain += _value_words(arrays[:1] if node.op_type in _GATED else arrays)
         if case.external_data and any(name in stored for name in node.input):
-            plain.append("external data")
+            plain.append("external data in an unusual file" if case.external_file else "external data")
         found += [Trait(i, word) for word in dict.fromkeys(plain)]
         circumstances = [
             *_version_words(node, case.opset),

@@ -11,6 +11,7 @@ import re
 import signal
 
 from fuzzconv.converters.conversion import Conversion, Outcome
+from fuzzconv.converters.messages import last_words
 from fuzzconv.route import Route
 from fuzzconv.runtime.execution import RunResult, RunStatus, WeightTrace
 from fuzzconv.verdict import Kind, Verdict
@@ -118,13 +119,8 @@ def signal_name(number: int) -> str:
 
 
 def last_message(*streams: str) -> str:
-    """The last non-empty line of the first stream that has one, without terminal colours."""
-    for stream in streams:
-        lines = [line.strip() for line in _ESCAPES.sub("", stream).splitlines()]
-        lines = [line for line in lines if any(c.isalnum() for c in line)]
-        if lines:
-            return lines[-1][:300]
-    return "(it printed nothing)"
+    """The tool's last words; says so when there are none."""
+    return last_words(*streams) or "(it printed nothing)"
 
 
 def tail(text: str, characters: int = 2000) -> str:

@@ -3,7 +3,7 @@
 ``write_reproducer`` writes ``findings/<slug>/`` under a temporary name and renames it, so that a folder
 that is there is complete:
 
-model.onnx (+ weights.data)   the reduced model           original/     the case as it was found
+model.onnx (+ its .data)      the reduced model           original/     the case as it was found
 model.txt                     the same, readable          expected.npz  reference outputs
 inputs.npz                    what to feed                bounds.npz    allowed error per element
 reproduce.py                  shows the bug               actual/       outputs by route
@@ -164,6 +164,7 @@ def _record(finding: Finding) -> dict[str, object]:
             for route, outputs in finding.actual.items()
         },
         "external_data": finding.case.external_data,
+        "external_file": finding.case.external_file,
         "declare_inputshape": finding.case.declare_inputshape,
         "tools": dict(finding.tools),
     }

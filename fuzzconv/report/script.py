@@ -87,7 +87,8 @@ def _pieces(finding: Finding) -> list[str]:
     """The functions of the script, in reading order: what is tested and how first, plumbing after."""
     verdict, converter = finding.verdict, finding.verdict.route.converter
     in_converter = verdict.stage == "convert"
-    save = ', save_as_external_data=True, size_threshold=0, location="weights.data"'
+    location = quoted(finding.case.external_file or "m.onnx.data")
+    save = f", save_as_external_data=True, size_threshold=0, location={location}"
     arguments = "".join(f', "{a}"' for a in route_arguments(finding))
     child_call = '    if sys.argv[1:2] == ["child"]:\n        run_ncnn(*sys.argv[2:])\n        leave(0)\n'
     return [

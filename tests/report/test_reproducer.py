@@ -113,7 +113,7 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
 def test_external_data_is_kept_and_rebuilt(tmp_path: Path) -> None:
     made = finding(replace(shifted_weights(), external_data=True), Kind.CRASH, "pnnx:fp16=0/cpu", "convert")
     folder = write_reproducer(made, tmp_path)
-    assert (folder / "weights.data").stat().st_size == 24
+    assert (folder / "model.onnx.data").stat().st_size == 24
     source = (folder / "reproduce.py").read_text()
     assert "save_as_external_data=True" in source
     scope: dict[str, object] = {"__file__": str(folder / "reproduce.py"), "__name__": "imported"}

@@ -35,7 +35,11 @@ def _all_plain(case: Case) -> Case | None:
 
 
 def _inline(case: Case) -> Case | None:
-    return replace(case, external_data=False) if case.external_data else None
+    return replace(case, external_data=False, external_file="") if case.external_data else None
+
+
+def _usual_file(case: Case) -> Case | None:
+    return replace(case, external_file="") if case.external_file else None
 
 
 def _fixed_shapes(case: Case) -> Case:
@@ -79,6 +83,7 @@ def _undecorated(case: Case) -> Case:
 
 _STEPS: dict[str, Callable[[Case], Case | None]] = {
     "inline data": _inline,
+    "usual file": _usual_file,
     "fixed shapes": _fixed_shapes,
     "initializers": _initializers,
     "raw tensors": _raw_tensors,
