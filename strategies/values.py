@@ -27,7 +27,8 @@ SEEDS = 1 << 16
 
 def _distinct(count: int, lo: float, hi: float, seed: int) -> Floats:
     """All different and evenly spread, so that a shift by one place is visible anywhere."""
-    values = np.linspace(lo, hi, count + 2)[1:-1]
+    # Off-centre, so that the numbers don't cancel to zero in a sum.
+    values = np.linspace(lo, hi, count + 3)[2:-1]
     return np.random.default_rng(seed).permutation(values) if seed else values
 
 

@@ -37,8 +37,8 @@ def celu(b: Builder, x: Value) -> Value:
 
 @operator("Selu", want=Want(lo=-1e3, hi=1e3))
 def selu(b: Builder, x: Value) -> Value:
-    """("Selu") gamma (alpha e^x - alpha) below zero, gamma x above."""
-    explicit = b.flag(3)
+    """("Selu") gamma (alpha e^x - alpha) below zero, gamma x above; pnnx: the default constants only."""
+    explicit = b.rare()
     alpha, gamma = (b.pick((1.0, 0.5, 2.0)), b.pick((1.0, 0.5, 2.0))) if explicit else (None, None)
     return b.node("Selu", [x], b.like(x, lo=-4.0, hi=2 * max(x.hi, 0.0)), alpha=alpha, gamma=gamma)
 
@@ -111,8 +111,12 @@ def shrink(b: Builder, x: Value) -> Value:
 
 
 def _axis(b: Builder, rank: int, default: int) -> int | None:
-    """An axis (negative ones from opset 11), or None for the default where that is legal."""
-    axes = [*range(rank), *(range(-rank, 0) if b.opset >= 11 else ())]
+    """An axis (negative ones from opset 11), or None for the default where that is legal.
+
+    pnnx refuses the batch axis by word, so it is rare.
+    """
+    first = 0 if rank == 1 or b.rare() else 1
+    axes = [*range(first, rank), *(range(first - rank, 0) if b.opset >= 11 else ())]
     choices: list[int | None] = [None, *axes] if -rank <= default < rank else list(axes)
     return b.pick(choices)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from strategies.builder import Builder, Value, Want
+from strategies.dtypes import FLOATS
 from strategies.operators.registry import operator
 from strategies.shapes import MAX_ELEMENTS, Shape, broadcast, elements
 
-SMALL = Want(lo=-1e3, hi=1e3)
+SMALL = Want(lo=-1e3, hi=1e3, dtypes=FLOATS)
 
 
 def other_shape(b: Builder, shape: Shape) -> Shape:
@@ -82,7 +83,7 @@ def sub(b: Builder, x: Value) -> Value:
     return binary(b, "Sub", x, -3.0, 3.0, lambda p, q: (p.lo - q.hi, p.hi - q.lo))
 
 
-@operator("Mul", want=Want(lo=-50, hi=50))
+@operator("Mul", want=Want(lo=-50, hi=50, dtypes=FLOATS))
 def mul(b: Builder, x: Value) -> Value:
     """("Mul")."""
     return binary(b, "Mul", x, -3.0, 3.0, _products, widest=50.0)
@@ -104,7 +105,7 @@ def div(b: Builder, x: Value) -> Value:
     return b.node("Div", [left, right], out)
 
 
-@operator("Pow", want=Want(lo=0.1, hi=10, fresh=(0.2, 3.0)))
+@operator("Pow", want=Want(lo=0.1, hi=10, fresh=(0.2, 3.0), dtypes=FLOATS))
 def power(b: Builder, x: Value) -> Value:
     """("Pow") positive base, so that every exponent is legal."""
     y = b.weight(other_shape(b, x.shape), -2.0, 3.0, x.dtype)
@@ -113,7 +114,7 @@ def power(b: Builder, x: Value) -> Value:
 
 def _variadic(b: Builder, op_type: str, x: Value, to: Callable[[list[Value]], tuple[float, float]]) -> Value:
     """1 to 4 operands that broadcast together ("Max", "Min", "Sum", "Mean")."""
-    shapes = [other_shape(b, x.shape) for _ in range(b.pick((1, 0, 2, 3)))]
+    shapes = [other_shape(b, x.shape) for _ in range(b.weighted(((1, 6.0), (2, 3.0), (3, 1.5), (0, 0.5))))]
     shape: Shape | None = x.shape
     for other in shapes:
         shape = broadcast(shape, other) if shape is not None else None

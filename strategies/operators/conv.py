@@ -131,9 +131,13 @@ def conv(b: Builder, x: Value) -> Value:
 
 @operator("ConvTranspose", want=IMAGE)
 def conv_transpose(b: Builder, x: Value) -> Value:
-    """("ConvTranspose") output size = stride (in - 1) + output_padding + (kernel - 1) dilation + 1 - pads."""
+    """("ConvTranspose") output size = stride (in - 1) + output_padding + (kernel - 1) dilation + 1 - pads.
+
+    pnnx: equal pads on both sides only.
+    """
     batch, channels, *spatial = x.shape
     same = b.rare()
+    lopsided = b.rare()
     drawn: list[Shape] = []
     for size in spatial:
         k, s = b.pick((2, 1, 3, 4, 5)), b.weighted(((1, 4.0), (2, 4.0), (3, 1.0)))
@@ -143,7 +147,7 @@ def conv_transpose(b: Builder, x: Value) -> Value:
             continue
         full = s * (size - 1) + (k - 1) * d + 1
         p = min(b.integer(0, 2), (full - 1) // 2)
-        q = min(p if not b.flag(4) else b.integer(0, 2), (full - 1) // 2)
+        q = p if not lopsided else min(b.integer(0, 2), (full - 1) // 2)
         extra = b.integer(0, s - 1) if b.flag(3) else 0
         drawn.append((k, s, d, p, q, extra, full - p - q + extra))
     kernel, strides, dilations, begins, ends, extras, out = zip(*drawn, strict=True)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from strategies.builder import Builder, Value, Want
+from strategies.dtypes import FLOATS
 from strategies.operators.registry import operator
-
-OPERAND = Want(lo=-1e3, hi=1e3)
 
 
 def _scale(x: Value, inner: int) -> float:
     return max(1e-3, min(1.0, 1e3 / (max(x.bound, 1.0) * inner)))
 
 
-@operator("MatMul", want=Want(ranks=(2, 3, 4, 1, 5), lo=-1e3, hi=1e3, where=lambda s: s[-1] > 0))
+@operator(
+    "MatMul", want=Want(dtypes=FLOATS, ranks=(2, 3, 4, 1, 5), lo=-1e3, hi=1e3, where=lambda s: s[-1] > 0)
+)
 def matmul(b: Builder, x: Value) -> Value:
     """("MatMul") numpy.matmul: weight of rank 1, 2 or with batch dimensions; either operand first."""
     *lead, rows, inner = (1, *x.shape) if x.rank == 1 else x.shape
@@ -41,17 +42,21 @@ def matmul(b: Builder, x: Value) -> Value:
     return b.node("MatMul", [x, w], b.like(x, shape=out_shape, lo=-bound, hi=bound))
 
 
-@operator("Gemm", want=Want(ranks=(2,), lo=-1e3, hi=1e3, where=lambda s: 0 not in s))
+@operator("Gemm", want=Want(dtypes=FLOATS, ranks=(2,), lo=-1e3, hi=1e3, where=lambda s: 0 not in s))
 def gemm(b: Builder, x: Value) -> Value:
-    """("Gemm") alpha A' B' + beta C; C is optional since opset 11 and broadcasts one way."""
+    """("Gemm") alpha A' B' + beta C; C is optional since opset 11 and broadcasts one way.
+
+    pnnx: without C, alpha must be one.
+    """
     trans_a, trans_b = b.flag(6), b.flag()
     rows, inner = x.shape[::-1] if trans_a else x.shape
     columns = b.size(24)
     scale = _scale(x, inner)
     w = b.weight((columns, inner) if trans_b else (inner, columns), -scale, scale, x.dtype)
-    forms = [(columns,), (1, columns), (rows, columns), (rows, 1), (1,), (), (1, 1)]
+    forms = [(columns,), (columns,), (columns,), (1, columns), (rows, columns), (rows, 1), (1,), (), (1, 1)]
     bias = None if b.opset >= 11 and b.flag(3) else b.weight(b.pick(forms), -2.0, 2.0, x.dtype)
-    alpha, beta = b.pick((None, 1.0, 0.5, 2.0, -1.0)), b.pick((None, 1.0, 0.5, 2.0, 0.0))
+    alpha = b.pick((None, 1.0, 0.5, 2.0, -1.0) if bias or b.rare() else (None, 1.0))
+    beta = b.pick((None, 1.0, 0.5, 2.0, 0.0))
     bound = 2 * x.bound * inner * w.bound + 4.0
     return b.node(
         "Gemm",

@@ -82,8 +82,8 @@ def reshape(b: Builder, x: Value) -> Value:
 
 @operator("Transpose", want=RANKED)
 def transpose(b: Builder, x: Value) -> Value:
-    """("Transpose") any permutation; the default reverses."""
-    if b.flag(8):
+    """("Transpose") any permutation; pnnx: never the default, which reverses."""
+    if b.rare():
         return b.node("Transpose", [x], b.like(x, shape=x.shape[::-1]))
     rest = list(range(x.rank))
     keep = x.rank > 2 and not b.flag(3)
@@ -139,7 +139,8 @@ def one_inside(b: Builder) -> Shape:
 @operator("Unsqueeze", want=Want(ranks=(2, 3, 1, 4, 0), dtypes=ANY, lo=-1e6, hi=1e6))
 def unsqueeze(b: Builder, x: Value) -> Value:
     """("Unsqueeze") axes count in the output's rank; negative since opset 11."""
-    count = b.integer(1, min(2, 5 - x.rank))
+    # Most tensors of rank 5 don't fit ncnn.
+    count = b.integer(1, 5 - x.rank if b.flag(6) else max(1, min(2, 4 - x.rank)))
     rank = x.rank + count
     first = b.integer(0, rank - 1)
     axes = sorted({(first + i) % rank for i in range(count)})
@@ -151,12 +152,16 @@ def unsqueeze(b: Builder, x: Value) -> Value:
 
 @operator("Slice", want=FILLED)
 def slice_(b: Builder, x: Value) -> Value:
-    """("Slice") several axes, negative starts, open ends, steps; all attributes below opset 10."""
+    """("Slice") several axes, negative starts, open ends, steps; all attributes below opset 10.
+
+    pnnx: steps of one, and axes written out where they are an input.
+    """
     axes = some_axes(b, x.rank)
     starts, ends, steps, shape = [], [], [], list(x.shape)
+    stepping = b.opset >= 10 and b.rare()
     for axis in axes:
         size = x.shape[axis]
-        step = b.weighted(((1, 5.0), (2, 1.5), (3, 0.5), (-1, 0.5), (-2, 0.3))) if b.opset >= 10 else 1
+        step = b.weighted(((1, 2.0), (2, 3.0), (3, 1.0), (-1, 1.0), (-2, 1.0))) if stepping else 1
         lo = b.integer(0, size - 1)
         hi = size - b.integer(0, size - 1 - lo)
         if step > 0:
@@ -171,7 +176,7 @@ def slice_(b: Builder, x: Value) -> Value:
         steps.append(step)
     out = b.like(x, shape=tuple(shape))
     written = [a - x.rank if b.opset >= 11 and b.flag(4) else a for a in axes]
-    leave_axes = list(axes) == list(range(len(axes))) and b.flag()
+    leave_axes = list(axes) == list(range(len(axes))) and (b.opset < 10 or b.rare()) and b.flag()
     if b.opset < 10:
         return b.node("Slice", [x], out, starts=starts, ends=ends, axes=None if leave_axes else list(axes))
     leave_steps = all(s == 1 for s in steps) and not b.flag()
@@ -223,8 +228,11 @@ def two_inside(b: Builder) -> Shape:
 
 @operator("Pad", want=Want(ranks=(4, 3, 2, 5, 1), lo=-LIMIT, hi=LIMIT, where=lambda s: 0 not in s))
 def pad(b: Builder, x: Value) -> Value:
-    """("Pad") constant, reflect, edge; on the spatial dimensions mostly; an input from opset 11."""
-    mode = b.weighted(((None, 4.0), ("constant", 1.0), ("reflect", 2.0), ("edge", 2.0)))
+    """("Pad") constant, reflect, edge; on the spatial dimensions mostly; an input from opset 11.
+
+    pnnx: with a mode only, the default one (constant) written out.
+    """
+    mode = b.weighted((("constant", 4.0), ("reflect", 2.0), ("edge", 2.0))) if not b.rare() else None
     first = 0 if b.flag(8) else min(2, x.rank - 1)
     begins, ends = [0] * x.rank, [0] * x.rank
     room = MAX_ELEMENTS // elements(x.shape)
@@ -245,7 +253,7 @@ def pad(b: Builder, x: Value) -> Value:
     return b.node("Pad", [x, b.ints(begins + ends), constant], out, mode=mode)
 
 
-@operator("Dropout")
+@operator("Dropout", vanishes=True)
 def dropout(b: Builder, x: Value) -> Value:
     """("Dropout") does nothing at inference; ratio is an attribute up to opset 11."""
     ratio = b.pick((None, 0.3)) if b.opset < 12 else None

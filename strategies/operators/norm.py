@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from strategies.builder import Builder, Value, Want
 from strategies.operators.registry import operator
-from strategies.shapes import elements
+from strategies.shapes import Shape, elements
 
 EPSILONS = (None, 1e-3, 1e-5, 1e-2, 0.1)
 
@@ -25,9 +25,9 @@ def batch_normalization(b: Builder, x: Value) -> Value:
     )
 
 
-@operator("InstanceNormalization", want=Want(ranks=(4, 3, 5), lo=-1e3, hi=1e3))
+@operator("InstanceNormalization", want=Want(ranks=(4, 5), lo=-1e3, hi=1e3, shape=lambda b: instances(b)))
 def instance_normalization(b: Builder, x: Value) -> Value:
-    """("InstanceNormalization") mean and variance over the spatial dimensions."""
+    """("InstanceNormalization") mean and variance over the spatial dimensions; pnnx: two or three of them."""
     channels = (x.shape[1],)
     scale, bias = b.weight(channels, -2.0, 2.0, x.dtype), b.weight(channels, -2.0, 2.0, x.dtype)
     bound = 2.0 * elements(x.shape[2:]) ** 0.5 + 2.0
@@ -35,14 +35,19 @@ def instance_normalization(b: Builder, x: Value) -> Value:
     return b.node("InstanceNormalization", [x, scale, bias], out, epsilon=b.pick(EPSILONS))
 
 
+def instances(b: Builder) -> Shape:
+    """A batch of images; rows instead of images in rare cases."""
+    return b.shape((3,) if b.rare() else (4, 5))
+
+
 @operator("LayerNormalization", since=17, want=Want(ranks=(2, 3, 4, 5), lo=-1e3, hi=1e3))
 def layer_normalization(b: Builder, x: Value) -> Value:
-    """("LayerNormalization") over all dimensions from ``axis``."""
+    """("LayerNormalization") over all dimensions from ``axis``; pnnx: with a bias only."""
     axis = b.pick((None, -1, *range(x.rank - 1, 0, -1), *range(-2, -x.rank, -1)))
     start = (-1 if axis is None else axis) % x.rank
     shape = x.shape[start:]
     scale = b.weight(shape, -2.0, 2.0, x.dtype)
-    bias = b.weight(shape, -2.0, 2.0, x.dtype) if b.flag() else None
+    bias = None if b.rare() else b.weight(shape, -2.0, 2.0, x.dtype)
     bound = 2.0 * elements(shape) ** 0.5 + 2.0
     out = b.like(x, lo=-bound, hi=bound)
     return b.node("LayerNormalization", [x, scale, bias], out, axis=axis, epsilon=b.pick(EPSILONS))

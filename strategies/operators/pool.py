@@ -11,10 +11,10 @@ IMAGE = Want(ranks=(3, 4, 5), where=lambda s: 0 not in s)
 
 @operator("MaxPool", want=IMAGE)
 def max_pool(b: Builder, x: Value) -> Value:
-    """("MaxPool") ceil_mode and dilations since opset 10; the Indices output is never asked for."""
+    """("MaxPool") ceil_mode and dilations (pnnx: ones only) since opset 10; Indices are never asked for."""
     modern = b.opset >= 10
     ceil = modern and b.flag(3)
-    w = window(b, x.shape[2:], dilate=modern, ceil=ceil, pad_limit=True)
+    w = window(b, x.shape[2:], dilate=modern and b.rare(), ceil=ceil, pad_limit=True)
     return b.node(
         "MaxPool",
         [x],
@@ -30,10 +30,12 @@ def max_pool(b: Builder, x: Value) -> Value:
 
 @operator("AveragePool", want=IMAGE)
 def average_pool(b: Builder, x: Value) -> Value:
-    """("AveragePool") ceil_mode since opset 10, dilations since 19 (pnnx does not name them: rare)."""
+    """("AveragePool") ceil_mode since opset 10, dilations since 19; pnnx has neither those nor
+    asymmetric pads that don't count."""
     ceil = b.opset >= 10 and b.flag(3)
     dilate = b.opset >= 19 and b.rare()
     w = window(b, x.shape[2:], dilate=dilate, ceil=ceil, pad_limit=True)
+    lopsided = w.pads[: x.rank - 2] != w.pads[x.rank - 2 :]
     return b.node(
         "AveragePool",
         [x],
@@ -43,7 +45,7 @@ def average_pool(b: Builder, x: Value) -> Value:
         dilations=w.dilations if dilate else None,
         pads=zeros_left_out(b, w.pads, w.auto_pad),
         ceil_mode=1 if ceil else None,
-        count_include_pad=b.pick((None, 1, 0)),
+        count_include_pad=1 if lopsided and not b.rare() else b.pick((None, 1, 0)),
         auto_pad=w.auto_pad,
     )
 

@@ -15,13 +15,18 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class Row:
-    """One reduction: its domain, its fresh inputs, and how ``count`` numbers of a range reduce."""
+    """One reduction: its domain, its fresh inputs, and how ``count`` numbers of a range reduce.
+
+    ``axes`` says how many pnnx takes unless it is all of them, ``axes_input`` whether an input may name them.
+    """
 
     name: str
     to: Callable[[float, float, int], Range]
     domain: Range = (-1e3, 1e3)
     fresh: Range = (-3.0, 3.0)
     input_since: int = 18
+    axes: int = 5
+    axes_input: bool = True
 
 
 def _bound(lo: float, hi: float) -> float:
@@ -36,13 +41,13 @@ def _prod(lo: float, hi: float, n: int) -> Range:
 ROWS = (
     Row("ReduceSum", lambda lo, hi, n: (min(lo, lo * n), max(hi, hi * n)), input_since=13),
     Row("ReduceMean", lambda lo, hi, n: (lo, hi)),
-    Row("ReduceMax", lambda lo, hi, n: (lo, hi)),
-    Row("ReduceMin", lambda lo, hi, n: (lo, hi)),
+    Row("ReduceMax", lambda lo, hi, n: (lo, hi), axes=1, axes_input=False),
+    Row("ReduceMin", lambda lo, hi, n: (lo, hi), axes=1, axes_input=False),
     Row("ReduceProd", _prod, (-1.3, 1.3), (0.7, 1.25)),
     Row("ReduceL1", lambda lo, hi, n: (0.0, _bound(lo, hi) * n)),
     Row("ReduceL2", lambda lo, hi, n: (0.0, _bound(lo, hi) * sqrt(n))),
-    Row("ReduceSumSquare", lambda lo, hi, n: (0.0, _bound(lo, hi) ** 2 * n), (-30.0, 30.0)),
-    Row("ReduceLogSum", lambda lo, hi, n: (log(lo), log(hi * n)), (0.05, 1e3), (0.1, 4.0)),
+    Row("ReduceSumSquare", lambda lo, hi, n: (0.0, _bound(lo, hi) ** 2 * n), (-30.0, 30.0), axes_input=False),
+    Row("ReduceLogSum", lambda lo, hi, n: (log(lo), log(hi * n)), (0.05, 1e3), (0.1, 4.0), axes_input=False),
     Row("ReduceLogSumExp", lambda lo, hi, n: (lo, hi + log(n)), (-20.0, 20.0)),
 )
 
@@ -62,8 +67,12 @@ def some_axes(b: Builder, rank: int) -> tuple[int, ...]:
 
 def _spec(row: Row) -> Spec:
     def build(b: Builder, x: Value) -> Value:
-        everything = x.rank == 0 or b.flag(8)
+        by_input = b.opset >= row.input_since
+        unsupported = b.rare()
+        everything = x.rank == 0 or b.flag(8) or (by_input and not row.axes_input and not unsupported)
         axes = tuple(range(x.rank)) if everything else some_axes(b, x.rank)
+        if not everything and not unsupported:
+            axes = axes[: row.axes]
         if row.name == "ReduceProd" and elements(x.shape) > 40:
             axes, everything = axes[-1:] if x.shape[axes[-1]] <= 40 else axes[:1], False
         keepdims = b.pick((None, 0, 1))
@@ -74,12 +83,12 @@ def _spec(row: Row) -> Spec:
         written = [a - x.rank if b.opset >= 11 and b.flag(3) else a for a in axes]
         if everything and x.rank:
             return b.node(row.name, [x], out, keepdims=keepdims)
-        if b.opset >= row.input_since and x.rank:
+        if by_input and x.rank:
             return b.node(row.name, [x, b.ints(written)], out, keepdims=keepdims)
         return b.node(row.name, [x], out, axes=written or None, keepdims=keepdims)
 
     want = Want(lo=row.domain[0], hi=row.domain[1], fresh=row.fresh, ranks=(1, 2, 3, 4, 5))
-    return Spec(row.name, build, want, emits=frozenset({row.name}))
+    return Spec(row.name, build, want)
 
 
 for _row in ROWS:

@@ -36,7 +36,9 @@ class Spec:
         want: which values it takes as its main input.
         since, until: the opsets in which it exists in the form that is generated (inclusive).
         pnnx: pnnx's own table says that it converts; False is generated at a low, constant rate.
-        emits: the operator types it appends, for patterns; an operator emits itself.
+        emits: the operator types it may append; an operator emits itself, a pattern several.
+        vanishes: converters drop it; pnnx crashes on a graph without any other operator (one known bug, so
+            such graphs are drawn at the rare rate only).
         note: what is known not to be supported, or not generated and why.
     """
 
@@ -47,7 +49,13 @@ class Spec:
     until: int = 99
     pnnx: bool = True
     emits: frozenset[str] = frozenset()
+    vanishes: bool = False
     note: str = ""
+
+    @property
+    def operators(self) -> frozenset[str]:
+        """The operator types it may append."""
+        return self.emits or frozenset({self.name})
 
     def exists(self, opset: int) -> bool:
         """Whether the operator exists in this opset."""
@@ -77,12 +85,13 @@ def operator(
     until: int = 99,
     pnnx: bool = True,
     emits: Sequence[str] = (),
+    vanishes: bool = False,
     note: str = "",
 ) -> Callable[[Build], Build]:
     """Register the decorated function as the spec called ``name``."""
 
     def register(build: Build) -> Build:
-        add(Spec(name, build, want or Want(), since, until, pnnx, frozenset(emits or (name,)), note))
+        add(Spec(name, build, want or Want(), since, until, pnnx, frozenset(emits), vanishes, note))
         return build
 
     return register

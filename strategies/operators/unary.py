@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import acosh, asinh, atan, cosh, exp, log, log1p, sinh, sqrt, tan, tanh
 
 from strategies.builder import LIMIT, Builder, Value, Want
+from strategies.dtypes import FLOATS, HALF_AND_SINGLE, INTS
 from strategies.operators.registry import Spec, add
 
 Range = tuple[float, float]
@@ -82,13 +83,23 @@ ROWS = (
 )
 
 
+DOUBLES = frozenset(
+    ("Relu", "Abs", "Neg", "Sigmoid", "Tanh", "Exp", "Log", "Sqrt", "Reciprocal", "Floor", "Ceil", "Sign")
+)
+"""Those that onnxruntime's CPU kernels take float64 for."""
+
+ANY = FLOATS | INTS
+
+
 def _spec(row: Row) -> Spec:
     def build(b: Builder, x: Value) -> Value:
         lo, hi = row.to(x.lo, x.hi)
         return b.node(row.name, [x], b.like(x, lo=lo, hi=hi))
 
-    want = Want(lo=row.domain[0], hi=row.domain[1], fresh=row.fresh, jump=row.jump)
-    return Spec(row.name, build, want, row.since, pnnx=row.pnnx, emits=frozenset({row.name}))
+    dtypes = ANY if row.name == "Identity" else FLOATS if row.name in DOUBLES else HALF_AND_SINGLE
+    want = Want(dtypes=dtypes, lo=row.domain[0], hi=row.domain[1], fresh=row.fresh, jump=row.jump)
+    vanishes = row.name == "Identity"
+    return Spec(row.name, build, want, row.since, pnnx=row.pnnx, vanishes=vanishes)
 
 
 for _row in ROWS:
