@@ -17,12 +17,15 @@ from onnx.helper import make_attribute
 from fuzzconv.case import Array
 from strategies import values
 from strategies.choices import Choices
-from strategies.dtypes import DTYPES, FLOAT32, INT64, Dtype
+from strategies.dtypes import DTYPES, FLOAT32, INT8, INT64, UINT8, Dtype
 from strategies.initializers import FORMS, INITIALIZER_FORMS, ROUTES, legal, node, tensor
 from strategies.shapes import Shape, elements
 from strategies.value import LIMIT, Value, Want
 
 __all__ = ["LIMIT", "Builder", "Value", "Want"]
+
+_ROUTE_ODDS = {"direct": 12.0, "cast": 3.0}
+"""Weights of the routes, 1 for the others: casts carry all the other types of constants."""
 
 SHAPE_FORMS = ("raw_data", "typed", "constant", "constant_typed", "constant_list")
 """Storage forms of constants that fix a shape (axes, sizes, pads): shape inference must see them."""
@@ -70,7 +73,8 @@ class Builder(Choices):
         dtype = self.dtype if self.dtype in want.dtypes else next(d for d in DTYPES if d in want.dtypes)
         shape = want.shape(self) if want.shape else self.shape(want.ranks)
         widest = None if want.jump is not None else (want.lo, want.hi)
-        return self.input(shape, dtype, *want.fresh, widest=widest, jump=want.jump)
+        pattern = "distinct" if want.distinct else None
+        return self.input(shape, dtype, *want.fresh, widest=widest, jump=want.jump, pattern=pattern)
 
     def input(
         self,
@@ -81,12 +85,13 @@ class Builder(Choices):
         *,
         widest: tuple[float, float] | None = None,
         jump: float | None = None,
+        pattern: str | None = None,
     ) -> Value:
         """A new graph input with values in [lo, hi]; now and then as large as ``widest`` allows.
 
-        ``jump`` moves the numbers 0.3 away from every integer plus ``jump``.
+        ``jump`` moves the numbers 0.3 away from every integer plus ``jump``; ``pattern`` fixes their pattern.
         """
-        array, lo, hi = self._numbers(shape, dtype, lo, hi, widest)
+        array, lo, hi = self._numbers(shape, dtype, lo, hi, widest, pattern)
         if jump is not None:
             array, lo, hi = values.avoid_jumps(array, jump), lo - 1, hi + 1
         value = Value(self.name("x"), dtype, shape, lo, hi)
@@ -105,7 +110,7 @@ class Builder(Choices):
         kinds = [("weight", 4.0)]
         if found and self.has("branches"):
             kinds.append(("pool", 4.0))
-        if self.has("more_inputs"):
+        if self.has("more_inputs") and (shape or self.rare()):
             kinds.append(("input", 1.5))
         match self.weighted(kinds):
             case "pool":
@@ -116,7 +121,13 @@ class Builder(Choices):
                 return self.weight(shape, lo, hi, dtype)
 
     def _numbers(
-        self, shape: Shape, dtype: Dtype, lo: float, hi: float, widest: tuple[float, float] | None = None
+        self,
+        shape: Shape,
+        dtype: Dtype,
+        lo: float,
+        hi: float,
+        widest: tuple[float, float] | None = None,
+        pattern: str | None = None,
     ) -> tuple[Array, float, float]:
         lo, hi = max(lo, dtype.lowest), min(hi, dtype.limit)
         patterns: Sequence[str] = values.PATTERNS
@@ -124,7 +135,9 @@ class Builder(Choices):
             patterns = [p for p in patterns if p != "large"]
         if self.rare_case and lo <= 0 <= hi:
             patterns = [*patterns, *values.RARE_PATTERNS]
-        pattern = self.weighted([(p, 6.0 if p in ("distinct", "uniform") else 1.0) for p in patterns])
+        pattern = pattern or self.weighted(
+            [(p, 6.0 if p in ("distinct", "uniform") else 1.0) for p in patterns]
+        )
         if pattern == "large" and widest:
             lo, hi = max(widest[0], -1e3, dtype.lowest), min(widest[1], 1e3, dtype.limit)
         seed = self._below(values.SEEDS)
@@ -162,21 +175,22 @@ class Builder(Choices):
 
     def _routed(self, shape: Shape, lo: float, hi: float, dtype: Dtype) -> Value:
         """Store a tensor, perhaps with Identity, Cast, Transpose, … between it and its user."""
-        routes = [
-            (r, 18.0 if r == "direct" else 1.0) for r in ROUTES if self._may_route(r, shape, lo, hi, dtype)
-        ]
+        routes = [(r, _ROUTE_ODDS.get(r, 1.0)) for r in ROUTES if self._may_route(r, shape, lo, hi, dtype)]
         route = self.weighted(routes)
         stored_dtype, stored_shape = dtype, shape
         if route == "cast":
-            stored_dtype = self.pick([d for d in self._dtypes() if d is not dtype and _integers(d, lo, hi)])
+            holders = [d for d in self._dtypes() if d is not dtype and _integers(d, lo, hi)]
+            stored_dtype = self.weighted([(d, 1.0) for d in holders])
         elif route == "dequantize":
             return self._dequantized(shape, lo, hi)
+        elif route == "computed":
+            return self._computed(shape, lo, hi, dtype)
         elif route == "transpose":
             stored_shape = shape[::-1]
         elif route == "reshape":
             stored_shape = (elements(shape),)
         array, _, _ = self._numbers(stored_shape, stored_dtype, lo, hi)
-        name = self._store(array, stored_dtype, FORMS)
+        name = self._store(array, stored_dtype, FORMS, even=route == "cast")
         self.features.add(f"route:{route}")
         numbers = array.astype(np.float64)
         lo, hi = (float(numbers.min()), float(numbers.max())) if array.size else (0.0, 0.0)
@@ -194,7 +208,7 @@ class Builder(Choices):
 
     def _dequantized(self, shape: Shape, lo: float, hi: float) -> Value:
         """int8 or uint8 numbers times a scale ("DequantizeLinear", per tensor)."""
-        stored = self.pick([d for d in DTYPES if d.name in ("int8", "uint8")])
+        stored = self.weighted([(INT8, 1.0), (UINT8, 1.0)])
         scale = max(abs(lo), abs(hi)) / 128
         low = max(stored.lowest, np.ceil(lo / scale)) if stored.kind == "i" else 0.0
         high = min(stored.limit, np.floor(hi / scale))
@@ -207,6 +221,21 @@ class Builder(Choices):
         value = Value(name, FLOAT32, shape, low * scale, high * scale, constant=True)
         return self.node("DequantizeLinear", inputs, value)
 
+    def _computed(self, shape: Shape, lo: float, hi: float, dtype: Dtype) -> Value:
+        """The sum of two stored tensors: a branch that depends on initializers alone."""
+        arrays = [self._numbers(shape, dtype, lo / 2, hi / 2)[0] for _ in range(2)]
+        names = [self._store(array, dtype, FORMS) for array in arrays]
+        self.features.add("route:computed")
+        return self.node("Add", names, Value("", dtype, shape, lo, hi, constant=True))
+
+    def unused(self) -> None:
+        """A constant of any type that no node uses: a scalar, a vector, or one without elements."""
+        dtype = self.weighted([(d, 1.0) for d in self._dtypes()])
+        shape = self.pick(((1,), (3,), (), (2, 3), (0,), (2, 0)))
+        array, _, _ = self._numbers(shape, dtype, -5.0, 5.0)
+        self._store(array, dtype, FORMS, even=True)
+        self.features.add("weight:unused" if array.size else "weight:unused_empty")
+
     def _may_route(self, route: str, shape: Shape, lo: float, hi: float, dtype: Dtype) -> bool:
         if route == "direct":
             return True
@@ -216,6 +245,8 @@ class Builder(Choices):
             return any(d is not dtype and _integers(d, lo, hi) for d in self._dtypes())
         if route == "dequantize":
             return dtype is FLOAT32 and self.opset >= 10 and lo < hi and hi > 0 and lo <= 0
+        if route == "computed":
+            return dtype.kind == "f"
         if route == "transpose":
             return len(shape) >= 2
         return True
@@ -228,10 +259,13 @@ class Builder(Choices):
             if (d is FLOAT32 or d.name in self.swarm.dtypes) and self.opset >= oldest.get(d.name, 9)
         ]
 
-    def _store(self, array: Array, dtype: Dtype, forms: Sequence[str]) -> str:
-        """Put the numbers into the graph in one of ``forms``; returns the tensor's name."""
+    def _store(self, array: Array, dtype: Dtype, forms: Sequence[str], *, even: bool = False) -> str:
+        """Put the numbers into the graph in one of ``forms``; returns the tensor's name.
+
+        ``even``: all forms alike, so that every pair of type and form gets its share.
+        """
         usable = [
-            (f, 5.0 if f == "raw_data" else 1.0)
+            (f, 4.0 if f == "raw_data" and not even else 1.0)
             for f in forms
             if f == "raw_data" or (f in self.swarm.storages and legal(f, dtype, array, self.opset))
         ]

@@ -24,6 +24,9 @@ T = TypeVar("T")
 
 _STRIDE = 1 << 20
 
+_PARTS = 64
+"""Weights are rounded to this part of one."""
+
 
 @lru_cache(maxsize=1 << 14)
 def _numbered(count: int, ordinal: int) -> SearchStrategy[int]:
@@ -46,7 +49,7 @@ class Choices:
         opset: version of the default operator set.
         dtype: the graph's own type: float32 mostly.
         rare_case: this case may hold what pnnx is known not to support.
-        odds: factor in (0, 1] per operator, storage form, type or pattern name that lowers its odds.
+        odds: factor in (0, 1] per operator, storage form, route, type or value pattern that lowers its odds.
     """
 
     draw: DrawFn
@@ -70,7 +73,7 @@ class Choices:
         """One of the (item, weight) pairs with odds by weight, the first being the simplest."""
         if len(items) == 1:
             return items[0][0]
-        scaled = [max(1, round(weight * self.odds.get(str(item), 1.0) * 8)) for item, weight in items]
+        scaled = [max(1, round(weight * self.odds.get(str(item), 1.0) * _PARTS)) for item, weight in items]
         sums = list(accumulate(scaled))
         return items[bisect_right(sums, self._below(sums[-1]))][0]
 

@@ -14,8 +14,9 @@ from onnx import GraphProto, ModelProto, OperatorSetIdProto, ValueInfoProto
 
 from fuzzconv.case import Array, Case
 from strategies.builder import Builder, Value
-from strategies.dtypes import FLOAT16, FLOAT32, FLOAT64, Dtype
+from strategies.dtypes import FLOAT16, FLOAT32, FLOAT64, INT32, INT64, Dtype
 from strategies.operators import SPECS, Spec
+from strategies.patterns import PATTERNS, Pattern
 from strategies.shapes import Shape
 from strategies.swarm import OPSETS, Swarm
 
@@ -25,10 +26,13 @@ IR_VERSION = 8
 RARE_RATE = 1 / 16
 """Share of cases that may hold what pnnx is known not to support."""
 
+_PATTERN_ONE_IN = 6
+
 
 def cases(
     *,
     operators: Collection[str] | None = None,
+    patterns: Collection[str] | None = None,
     swarm: Swarm | None = None,
     max_nodes: int = 6,
     opsets: Sequence[int] | None = None,
@@ -39,15 +43,17 @@ def cases(
 
     Args:
         operators: names of the specs to use (see ``SPECS``); None is all, or the swarm's.
+        patterns: names of fusion patterns (see ``PATTERNS``), one of which every case then begins with; None
+            puts all into the mix, with ``operators`` only those that are made of these.
         swarm: what else the cases may use; None is everything.
         max_nodes: operators per graph at most (a pattern counts as one; storage of constants adds nodes).
         opsets: opset versions, the simplest first; None is the swarm's.
         rare_rate: share of cases in [0, 1] that may hold what pnnx is known not to support.
-        odds: name of an operator, storage form, type or value pattern → factor in (0, 1] that lowers its odds
-            (known bugs' triggers); never excludes it.
+        odds: name → factor in (0, 1] that lowers its odds (known bugs' triggers) and never excludes it; the
+            names of ``SPECS``, ``FORMS``, ``ROUTES``, ``DTYPES`` and ``values.PATTERNS`` count.
 
     Raises:
-        ValueError: an unknown operator, no operator or opset left, or a number out of range.
+        ValueError: an unknown operator or pattern, no operator or opset left, or a number out of range.
 
     Example::
 
@@ -59,17 +65,27 @@ def cases(
     unknown = sorted(set(names or ()) - SPECS.keys())
     if unknown:
         raise ValueError(f"no spec for operators {', '.join(unknown)}; see strategies.SPECS")
+    unknown = sorted(set(patterns or ()) - PATTERNS.keys())
+    if unknown:
+        raise ValueError(f"no pattern is called {', '.join(unknown)}; see strategies.PATTERNS")
     if max_nodes < 1 or not 0 <= rare_rate <= 1:
         raise ValueError("max_nodes must be at least 1, rare_rate between 0 and 1")
+    if not all(0 < factor <= 1 for factor in (odds or {}).values()):
+        raise ValueError("odds must be above 0 and at most 1")
     specs = [s for s in SPECS.values() if names is None or s.name in names]
     versions = tuple(opsets or swarm.opsets or OPSETS)
     # An operator too new for the chosen opsets brings its own.
-    fallback = {s.name: [o for o in (*versions, *OPSETS) if s.exists(o)] for s in specs}
-    anchors = [s for s in specs if any(map(s.exists, versions))] or [s for s in specs if fallback[s.name]]
-    if not anchors:
+    specs = [s for s in specs if any(map(s.exists, versions))] or [
+        s for s in specs if any(map(s.exists, OPSETS))
+    ]
+    if not specs:
         raise ValueError("no operator exists in the chosen opsets")
-    recipe = _Recipe(anchors, versions, swarm, max_nodes, rare_rate, dict(odds or {}))
-    return _cases(recipe)
+    chosen = [p for p in PATTERNS.values() if patterns is None or p.name in patterns]
+    if patterns is None and operators is not None:
+        chosen = [p for p in chosen if p.emits <= set(operators)]
+    return _cases(
+        _Recipe(specs, chosen, patterns is not None, versions, swarm, max_nodes, rare_rate, dict(odds or {}))
+    )
 
 
 def swarms() -> SearchStrategy[Swarm]:
@@ -85,6 +101,8 @@ class _Recipe:
     def __init__(
         self,
         specs: list[Spec],
+        patterns: list[Pattern],
+        patterns_only: bool,
         versions: tuple[int, ...],
         swarm: Swarm,
         max_nodes: int,
@@ -94,44 +112,66 @@ class _Recipe:
         self.specs = specs
         self.supported = [s for s in specs if s.pnnx] or specs
         self.unsupported = [s for s in specs if not s.pnnx]
+        self.patterns = [p for p in patterns if any(map(p.exists, versions))]
+        self.patterns_only = patterns_only and bool(self.patterns)
         self.swarm = swarm
         self.max_nodes = max_nodes
         self.rare_one_in = round(1 / rare_rate) if rare_rate else 0
         self.odds = odds
+        anchors: list[Spec | Pattern] = [*specs, *self.patterns]
         self.opsets = {
-            s.name: [o for o in versions if s.exists(o)] or [o for o in OPSETS if s.exists(o)] for s in specs
+            a.name: [o for o in versions if a.exists(o)] or [o for o in OPSETS if a.exists(o)]
+            for a in anchors
         }
+
+    def anchor(self, b: Builder) -> Spec | Pattern:
+        """What a case begins with."""
+        if self.patterns_only:
+            return b.pick(self.patterns)
+        if b.rare_case and self.unsupported and b.flag():
+            return _choose(b, self.unsupported)
+        if self.patterns and b.has("patterns") and b.flag(_PATTERN_ONE_IN):
+            return b.pick(self.patterns)
+        return _choose(b, self.supported)
 
 
 @st.composite
 def _cases(draw: DrawFn, recipe: _Recipe) -> Case:
     b = Builder(draw, recipe.swarm, 0, odds=recipe.odds)
     b.rare_case = bool(recipe.rare_one_in) and b.flag(recipe.rare_one_in)
-    specs = recipe.supported
-    anchors = recipe.unsupported if b.rare_case and recipe.unsupported and b.flag() else specs
-    if b.rare_case:
-        specs = recipe.specs
-    anchor = _choose(b, anchors)
+    specs = recipe.specs if b.rare_case else recipe.supported
+    anchor = recipe.anchor(b)
     b.opset = b.pick(recipe.opsets[anchor.name])
-    b.dtype = _float(b)
+    b.dtype = _own_dtype(b, anchor)
     specs = [s for s in specs if s.exists(b.opset)]
-    if recipe.max_nodes > 1 and b.flag(4):
+    lone = isinstance(anchor, Spec) and anchor.vanishes and not b.rare_case
+    solid = [s for s in specs if not s.vanishes] if lone else []
+    if recipe.max_nodes > 1 and (solid or b.flag(4)):
         b.fresh(anchor.want)
         for _ in range(b.integer(1, 2)):
-            _grow(b, specs)
+            _grow(b, solid or specs)
     _apply(b, anchor)
     for _ in range(recipe.max_nodes - 1):
         if not b.flag():
             break
         _grow(b, specs)
+    if b.has("constant_outputs") and b.flag(60):
+        # A branch that depends on no graph input and ends in an output.
+        b.pool.append(b.weight(b.shape(), -3.0, 3.0))
+        _grow(b, specs)
+        b.features.add("graph:constant_output")
+    if b.has("unused_weights") and b.flag(12):
+        b.unused()
     return _case(b)
 
 
-def _float(b: Builder) -> Dtype:
-    """The graph's own float type."""
-    floats = [(FLOAT32, 24.0)]
-    floats += [(d, 1.0) for d in (FLOAT16, FLOAT64) if b.has(d.name)]
-    return b.weighted(floats)
+def _own_dtype(b: Builder, anchor: Spec | Pattern) -> Dtype:
+    """The graph's own type: a float type, or an integer type that the anchor takes."""
+    types = [(FLOAT32, 24.0)]
+    types += [(d, 1.0) for d in (FLOAT16, FLOAT64) if b.has(d.name)]
+    if b.has("integers"):
+        types += [(d, 1.5) for d in (INT64, INT32) if d in anchor.want.dtypes]
+    return b.weighted(types)
 
 
 def _choose(b: Builder, specs: Sequence[Spec]) -> Spec:
@@ -150,11 +190,11 @@ def _grow(b: Builder, specs: Sequence[Spec]) -> None:
         _build(b, _choose(b, fitting), value)
 
 
-def _apply(b: Builder, spec: Spec) -> None:
+def _apply(b: Builder, spec: Spec | Pattern) -> None:
     _build(b, spec, b.take(spec.want))
 
 
-def _build(b: Builder, spec: Spec, value: Value) -> None:
+def _build(b: Builder, spec: Spec | Pattern, value: Value) -> None:
     made = spec.build(b, value)
     b.pool.extend([made] if isinstance(made, Value) else made)
 
@@ -167,11 +207,15 @@ def _case(b: Builder) -> Case:
     if inner and b.has("inner_outputs") and b.flag(10):
         outputs.append(b.pick(inner))
         b.features.add("graph:inner_output")
+    if b.has("passthrough") and b.rare_case and b.flag(8):
+        # pnnx crashes on each of these: one known bug.
+        outputs.append(b.pick([v for v, _ in inputs]))
+        b.features.add("graph:passthrough")
     # pnnx counts an initializer that is also a graph input among the inputs that ``inputshape=`` must name.
     declarable = not b.defaults
     symbolic = declarable and b.has("symbolic") and b.flag(16)
     declare = symbolic or (declarable and b.has("inputshape") and b.flag(6))
-    external = b.has("external_data") and _may_be_external(b) and b.flag(10)
+    external = b.has("external_data") and _may_be_external(b) and b.flag(20)
     graph = GraphProto(name="g", node=b.nodes, initializer=b.initializers)
     graph.input.extend(_info(v.name, v.dtype, v.shape, _symbols(v) if symbolic else None) for v, _ in inputs)
     graph.input.extend(_info(name, dtype, shape) for name, dtype, shape in b.defaults)
@@ -222,6 +266,7 @@ def _features(
     for tag in b.features:
         dtype_form = tag.removesuffix(":raw_data")
         tags.add(f"{dtype_form}:external" if external and dtype_form != tag else tag)
+    tags |= {f"op:{node.op_type}" for node in b.nodes}
     if symbolic:
         tags.add("graph:symbolic")
     if b.rare_case:

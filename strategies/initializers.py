@@ -23,8 +23,9 @@ NODE_FORMS = ("constant", "constant_typed", "constant_list", "constant_of_shape"
 FORMS = (*INITIALIZER_FORMS, *NODE_FORMS)
 """Every storage form, simplest first; ``raw_data`` becomes ``external`` in a case with external data."""
 
-ROUTES = ("direct", "identity", "cast", "transpose", "reshape", "dequantize")
-"""What stands between the stored tensor and the node that uses it, simplest first."""
+ROUTES = ("direct", "identity", "cast", "transpose", "reshape", "dequantize", "computed")
+"""What stands between the stored tensor and the node that uses it, simplest first; ``computed`` is the sum of
+two stored tensors."""
 
 
 def tensor(name: str, array: Array, dtype: Dtype, *, typed: bool = False) -> TensorProto:

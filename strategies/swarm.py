@@ -30,6 +30,11 @@ FEATURES = (
     "large_values",
     "float16",
     "float64",
+    "integers",
+    "unused_weights",
+    "constant_outputs",
+    "passthrough",
+    "patterns",
 )
 """Optional features of cases, see ``graphs.py`` and ``builder.py`` for what each does."""
 
