@@ -108,8 +108,8 @@ def _described(b: Builder, x: Value) -> Value:
     emits=("Shape", "Gather", "Unsqueeze", "Concat", "Reshape"),
 )
 def shape_(b: Builder, x: Value) -> Value:
-    """("Shape") alone (rarely), or as exporters flatten: sizes picked, joined with -1, fed to Reshape."""
-    if b.weighted(((True, 0.3), (False, 4.0))):
+    """("Shape") as exporters flatten: a size, joined with -1, fed to Reshape; alone at the rare rate."""
+    if b.rare():
         return _described(b, x)
     dims = b.node("Shape", [x], Value("", INT64, (x.rank,), 1, max(x.shape)))
     at = x.rank - 1 - b.integer(0, x.rank - 1)

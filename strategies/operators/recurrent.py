@@ -117,7 +117,8 @@ def _emit(
         b.like(x, shape=sequence if i == 0 else last, lo=-bound, hi=bound) for i, bound in enumerate(bounds)
     ]
     # Which outputs exist: Y alone, all of them (as exporters write it with initial states), the last ones.
-    kept = b.weighted((("sequence", 8.0), ("all", 4.0 if layer.states else 0.3), ("last", 0.3)))
+    forms = [("sequence", 8.0), ("all", 4.0 if layer.states else 0.3)]
+    kept = "last" if b.rare() else b.weighted(forms)
     if kept == "sequence":
         outs = outs[:1]
     elif kept == "last":
@@ -131,7 +132,7 @@ def _emit(
 def _tail(b: Builder, y: Value) -> list[Value]:
     """Y without its direction axis."""
     steps, directions, batch, hidden = y.shape
-    if b.weighted(((True, 0.25), (False, 8.0))):
+    if b.rare():
         return [y]
     if directions == 1 and not b.flag(6):
         out = b.like(y, shape=(steps, batch, hidden))
@@ -155,7 +156,7 @@ def rnn(b: Builder, x: Value) -> list[Value]:
 def gru(b: Builder, x: Value) -> list[Value]:
     """("GRU") linear_before_reset: 1 is what exporters write, 0 is ONNX's default."""
     layer = _layer(b, x, GRU)
-    before = b.weighted(((None, 1.0), (1, 4.0), (0, 0.5)))
+    before = b.weighted(((None, 0.4), (1, 5.0), (0, 0.4)))
     return _emit(b, "GRU", x, layer, (1.0, 1.0), linear_before_reset=before)
 
 
