@@ -101,7 +101,7 @@ def load_known(folder: Path) -> KnownBug:
     """
     try:
         record = tomllib.loads((folder / TOML_FILE).read_text(encoding="utf-8"))
-        blame = record.get("blame", {})
+        blame = record["blame"]
         return KnownBug(
             slug=folder.name,
             signature=Signature(**{**record["signature"], "operators": _strings(record["signature"])}),
@@ -109,9 +109,7 @@ def load_known(folder: Path) -> KnownBug:
             kind=Kind(record["kind"]),
             route=record["route"],
             case=_read_case(folder, record.get("case", {})),
-            blame=Blame(
-                blame.get("stage", Blame.stage), tuple(blame.get("evidence", ())), blame.get("layer", "")
-            ),
+            blame=Blame(blame["stage"], tuple(blame["evidence"]), blame["layer"]),
             tools={name: tuple(versions) for name, versions in record.get("tools", {}).items()},
             upstream=record.get("upstream", UNREPORTED),
             status=Status(record.get("status", Status.STILL.value)),

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 
 import numpy as np
 
@@ -38,6 +39,7 @@ _FAMILIES = {
 }
 _FIXED_STAGES = {"weights": "weights", "result": "compare", "nondeterminism": "compare"}
 _EITHER = "ncnn"
+NOTHING_LEFT = "no layer left before the output"
 _BY_NCNN = frozenset({"load", "run", "compare"})
 _MASKS = (
     (re.compile(r"\x1b\[[0-9;]*m"), ""),
@@ -83,14 +85,17 @@ def signature_of(
     """
     family = family_of(verdict)
     case = judgement.case
-    return Signature(
+    frame = Signature(
         family=family,
         converter=_converter(judgement, verdict),
         stage=_FIXED_STAGES.get(family, verdict.stage),
-        operators=operators_of(case, traits_of(case) if traits is None else traits),
+        operators=(),
         condition=_condition(judgement, verdict),
         message=_message(verdict),
     )
+    if family == "result" and _nothing_left(judgement, verdict):
+        return replace(frame, message=NOTHING_LEFT)
+    return replace(frame, operators=operators_of(case, traits_of(case) if traits is None else traits))
 
 
 def covers(exact: Signature, wide: Signature) -> bool:
@@ -135,6 +140,20 @@ def normalise_message(text: str) -> str:
     for pattern, mask in _MASKS:
         line = pattern.sub(mask, line)
     return line[:_LONGEST_MESSAGE]
+
+
+def _nothing_left(judgement: Judgement, verdict: Verdict) -> bool:
+    """Whether the wrong output is an input of the converted network: no layer is left between them.
+
+    Which operators were removed on the way does not matter then; it is one cause for all that do nothing.
+    """
+    conversion = judgement.conversions.get(":".join(filter(None, verdict.route.conversion)))
+    if conversion is None or not conversion.feedings:
+        return False
+    lines = (line.split() for line in (conversion.param or "").splitlines())
+    inputs = {words[4] for words in lines if len(words) > 4 and words[0] == "Input"}
+    outputs = conversion.feedings[0].outputs
+    return any(b.blob in inputs and b.tensor == verdict.evidence.get("output") for b in outputs)
 
 
 def same_values(judgement: Judgement, one: Verdict, other: Verdict) -> bool:

@@ -30,7 +30,7 @@ _LONGEST_MESSAGE = 80
 
 def title_of(signature: Signature, verdict: Verdict) -> str:
     """The title of a finding: who, what, when it happens and what comes of it."""
-    subject = " then ".join(map(_operator, signature.operators))
+    subject = " then ".join(map(_operator, signature.operators)) or "an output that no layer is left for"
     conditions = [_CONDITIONS.get(c, f"with {c} only") for c in signature.condition.split("+") if c]
     return " ".join([f"{signature.converter}:", subject, *conditions, _outcome(signature, verdict)])
 
