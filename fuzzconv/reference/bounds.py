@@ -129,7 +129,8 @@ class Sampler:
             for name in spread:
                 larger = np.maximum(np.abs(up[name]), np.abs(down[name]))
                 spread[name] = np.maximum(spread[name], larger)
-                bend = np.maximum(np.abs(up[name] + down[name]) / 2, np.abs(tenth[name]) - 0.2 * larger)
+                with np.errstate(invalid="ignore"):  # no number in both runs: not a number here either
+                    bend = np.maximum(np.abs(up[name] + down[name]) / 2, np.abs(tenth[name]) - 0.2 * larger)
                 jumps[name] = np.maximum(jumps[name], bend)
         return spread, jumps
 
