@@ -85,7 +85,11 @@ def misread(blob: BlobRead, constant: Constant, content: bytes) -> bool:
     start = data_offset(blob)
     stored = array.tobytes()
     common = min(len(stored), blob.count * 4)
-    return common >= _TELLING_BYTES and any(stored) and content[start : start + common] == stored[:common]
+    return (
+        common >= _TELLING_BYTES
+        and any(stored[:common])
+        and content[start : start + common] == stored[:common]
+    )
 
 
 def _inner_shift(blob: BlobRead, meant: Floats, content: bytes, *, half: bool, relative: float) -> int | None:

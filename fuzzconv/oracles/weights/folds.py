@@ -6,7 +6,7 @@ neither a constant nor a fold is left to the comparison of outputs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 
 import numpy as np
 import onnx
@@ -44,17 +44,31 @@ class Folds:
             for name in node.input:
                 self._consumers.setdefault(name, []).append(node)
 
-    def reach(self, constant: Constant) -> bool:
-        """Whether some node beside those already merged could be merged into ``constant``."""
+    def reach(self, constant: Constant, present: Set[str]) -> bool:
+        """Whether some node beside those already merged could be merged into ``constant``.
+
+        A node is not merged when one of its own constants stands in the file (its name is ``present``).
+        """
         merged = {node.output[0] for node in constant.merged}
         places = [(use.node, use.position) for use in constant.uses]
         places += [(node, -1) for node in constant.merged]
         return any(
             neighbour.op_type in (_SCALING if _is_weight(node, position) else _FOLDABLE)
             and neighbour.output[0] not in merged
+            and present.isdisjoint(neighbour.input)
             for node, position in places
             for neighbour in self._neighbours(node, position)
         )
+
+    def made_up(self, layer_type: str, count: int) -> Constant | None:
+        """The weights of ``count`` elements that converters make up where ONNX has none.
+
+        Normalize has a scale, which both converters set to one (``pass_ncnn/F_normalize.cpp`` in pnnx,
+        ``fuse_normalize`` in onnx2ncnn); with a multiplication in the graph it might be something else.
+        """
+        if layer_type != "Normalize" or any(node.op_type == "Mul" for node in self._nodes):
+            return None
+        return Constant("1 (made up by the converter)", np.ones(count, np.float32))
 
     def compute(self) -> Iterator[Constant]:
         """All known folds."""
@@ -150,14 +164,17 @@ def _scaled_along(weight: Doubles, axis: int, groups: int, factor: Doubles) -> D
 
 
 def _recurrent_bias(node: onnx.NodeProto, values: Sequence[Doubles | None]) -> Iterator[Constant]:
-    if len(values) < 4:
+    """The sum of both biases, or zeros where the node has none."""
+    recurrent = values[2] if len(values) > 2 else None
+    bias = values[3] if len(values) > 3 else None
+    if recurrent is None or recurrent.ndim != 3 or (bias is None and len(node.input) > 3 and node.input[3]):
         return
-    bias = values[3]
-    if bias is None or bias.ndim != 2:
-        return
-    directions, size = bias.shape
+    directions, _, hidden = recurrent.shape
     gates = {"LSTM": 4, "GRU": 3, "RNN": 1}[node.op_type]
-    hidden = size // (2 * gates)
+    if bias is None:
+        bias = np.zeros((directions, 2 * gates * hidden))
+    if bias.shape != (directions, 2 * gates * hidden):
+        return
     input_part, hidden_part = bias.reshape(directions, 2, gates, hidden).swapaxes(0, 1)
     total = input_part + hidden_part
     if node.op_type == "GRU":

@@ -55,7 +55,7 @@ def _judge_blobs(
     unexplained = [blob for blob, c in zip(trace.blobs, explained, strict=True) if c is None]
     if not unexplained:
         return None
-    missing = [constant for constant in matcher.certain() if constant not in explained]
+    missing = list(matcher.missing(explained))
     for blob in unexplained:
         for constant, found in _damages(matcher, content, blob, missing):
             evidence = place(blob, content, trace) | {"constant": constant.name}
@@ -114,6 +114,9 @@ def _damages(
             found = damage(blob, constant, content, half=half)
             if found is not None:
                 yield constant, found
+    made_up = matcher.folds.made_up(blob.layer_type, blob.count)
+    if made_up is not None and blob.values is not None and not (blob.values == 1).all():
+        yield made_up, Damage(Kind.WEIGHT_LOST, f"it starts with {blob.values[0]:.6g}")
     for constant in meant:
         if blob.count == 0:
             yield constant, Damage(Kind.WEIGHT_LOST, "it is empty")

@@ -6,7 +6,7 @@ Stored constants are asked first, then constants computed by the graph, then the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -49,12 +49,29 @@ class Matcher:
         yield from self.constants.computed
         yield from self._computed_folds
 
-    def certain(self) -> Iterator[Constant]:
-        """Constants and folds of floats that must reach ncnn as they are: nothing else can be merged in."""
+    def missing(self, explained: Sequence[Constant | None]) -> Iterator[Constant]:
+        """Constants and folds of floats that no blob holds, though they must reach ncnn as they are.
+
+        Those that something else may have been merged into are left out. ``explained``: what the blobs hold.
+        """
+        held = [constant for constant in explained if constant is not None]
+        present = {constant.name for constant in held}
         for constant in self.all_constants():
             usable = constant.array.dtype.kind == "f" and constant.array.size and constant.uses
-            if usable and not self.folds.reach(constant):
+            if usable and not _among(constant, held) and not self.folds.reach(constant, present):
                 yield constant
+
+
+def _among(constant: Constant, held: Sequence[Constant]) -> bool:
+    """Whether a blob holds this constant, or another one of the same values (an alias, mostly)."""
+    return any(
+        other is constant
+        or (
+            other.array.size == constant.array.size
+            and same_values(other.as_float.ravel(), constant, half=False)
+        )
+        for other in held
+    )
 
 
 def find(values: Floats, constants: Iterable[Constant], *, half: bool) -> Constant | None:
