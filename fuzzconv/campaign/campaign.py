@@ -66,7 +66,7 @@ def run_campaign(
         budget,
         store,
         shown,
-        found=set(earlier.found),
+        found={known.signature for known in settings.known_bugs} | earlier.found,
         tally=earlier.tally or Tally(),
         first_round=earlier.next_round,
         pending=list(earlier.pending),

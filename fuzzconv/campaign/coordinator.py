@@ -21,10 +21,12 @@ from fuzzconv.campaign.log import CampaignLog
 from fuzzconv.campaign.messages import (
     CandidateFound,
     CaseJudged,
+    CorpusReplayed,
     Event,
     NoNews,
     ReduceTask,
     ReductionEnded,
+    ReplayTask,
     RoundEnded,
     SearchTask,
     Task,
@@ -36,6 +38,7 @@ from fuzzconv.campaign.settings import CampaignSettings
 from fuzzconv.campaign.tally import Tally
 from fuzzconv.campaign.worker import worker_main
 from fuzzconv.findings.finding import Signature
+from fuzzconv.findings.known import Status
 from fuzzconv.findings.signature import coarse
 from fuzzconv.findings.store import CurvePoint, RoundRecord, RunStore
 
@@ -45,6 +48,7 @@ GRACE_SECONDS = 4.0
 OVERSTAY_SECONDS = 30.0
 MOST_DEATHS = 20
 ERRORS_FILE = "errors.log"
+MASK = 0.3
 _TICK_SECONDS = 0.25
 _FLUSH_SECONDS = 1.0
 
@@ -92,6 +96,7 @@ class Coordinator:
     def run(self) -> None:
         """Run until the budget ends. ``KeyboardInterrupt`` passes through; everything is stored then too."""
         self._round = self.first_round
+        self._to_replay = bool(self.settings.known_bugs) and "replayed" not in self.store.facts()
         try:
             for number in range(self.settings.jobs):
                 self._workers.append(self._start(number))
@@ -138,6 +143,8 @@ class Coordinator:
                 self._end_round(worker, event)
             case ReductionEnded():
                 self._end_reduction(worker, event)
+            case CorpusReplayed():
+                self._end_replay(worker, event)
             case TaskFailed():
                 self._give_up_task(worker, event)
             case WorkerReady():
@@ -190,6 +197,17 @@ class Coordinator:
         self.log.write("finding", event.summary)
         self.display.say(f"finding: {event.summary['title']}")
 
+    def _end_replay(self, worker: _Worker, event: CorpusReplayed) -> None:
+        """Known bugs that are gone are news again from now on."""
+        worker.task = None
+        self.tally.executions += event.executions
+        self.store.set_facts({"replayed": [dict(entry) for entry in event.entries]})
+        gone = {entry["slug"] for entry in event.entries if entry["status"] == Status.FIXED.value}
+        self.found -= {known.signature for known in self.settings.known_bugs if known.slug in gone}
+        for entry in event.entries:
+            if entry["status"] != entry["recorded"]:
+                self.display.say(f"known bug {entry['slug']}: {entry['status']}: {entry['detail']}")
+
     def _give_up_task(self, worker: _Worker, event: TaskFailed) -> None:
         """Keep an error of ours for a bug report; the candidate of a failed reduction stays on disk."""
         with (self.settings.folder / ERRORS_FILE).open("a") as stream:
@@ -203,10 +221,13 @@ class Coordinator:
         task = self._next_task()
         if task is None:
             return
-        if isinstance(task, ReduceTask):
-            self._reducing.append(self.pending.pop(0).signature)
-        else:
-            self._round += 1
+        match task:
+            case ReduceTask():
+                self._reducing.append(self.pending.pop(0).signature)
+            case ReplayTask():
+                self._to_replay = False
+            case SearchTask():
+                self._round += 1
         worker.task, worker.task_started = task, time.monotonic()
         try:
             worker.connection.send(task)
@@ -219,6 +240,8 @@ class Coordinator:
         end = self.budget.end - LAST_ROUND_MARGIN
         if now >= end:
             return None
+        if self._to_replay:
+            return ReplayTask(end)
         reducing = sum(isinstance(worker.task, ReduceTask) for worker in self._workers)
         closing = now >= self.budget.closing
         if self.pending and (closing or reducing < max(1, self.settings.jobs // 2)):
@@ -230,7 +253,12 @@ class Coordinator:
         if not closing:
             end = min(end, max(self.budget.closing, now + 1.0))
         until = min(now + ROUND_SECONDS, end)
-        return SearchTask(self._round, self._round_seed(), until, self._no_news())
+        return SearchTask(self._round, self._round_seed(), until, self._no_news(), self._odds())
+
+    def _odds(self) -> dict[str, float]:
+        """Operators that fail whatever their attributes come less often, so that others get the time."""
+        always = {s.operators[0] for s in self.found if len(s.operators) == 1 and "(" not in s.operators[0]}
+        return dict.fromkeys(sorted(always), MASK)
 
     def _settle(self, candidate: Signature, status: str) -> None:
         self.store.set_candidate_status(str(candidate), status)

@@ -45,12 +45,14 @@ class SearchTask:
         seed: the round's seed; None replays the Hypothesis example database and searches unseeded.
         until: moment (``time.monotonic``) at which the round must stop.
         no_news: what need not be reported.
+        odds: operator → factor in (0, 1] that lowers its odds: triggers of bugs found already.
     """
 
     number: int
     seed: int | None
     until: float
     no_news: NoNews
+    odds: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,18 @@ class ReduceTask:
     found: frozenset[Signature]
 
 
-Task = SearchTask | ReduceTask
+@dataclass(frozen=True)
+class ReplayTask:
+    """Replay the corpus.
+
+    Attributes:
+        until: moment at which it must stop, done or not.
+    """
+
+    until: float
+
+
+Task = SearchTask | ReduceTask | ReplayTask
 
 
 @dataclass(frozen=True)
@@ -162,6 +175,14 @@ class ReductionEnded:
 
 
 @dataclass(frozen=True)
+class CorpusReplayed:
+    """The corpus was replayed: what became of each known bug (``slug, status, recorded, title, detail``)."""
+
+    entries: tuple[Mapping[str, str], ...]
+    executions: int
+
+
+@dataclass(frozen=True)
 class TaskFailed:
     """A task ended with an error of ours (a full disk, a bug of this program); what it had found is kept.
 
@@ -174,4 +195,13 @@ class TaskFailed:
     traceback: str
 
 
-Event = WorkerReady | CaseJudged | VulkanLeftOut | CandidateFound | RoundEnded | ReductionEnded | TaskFailed
+Event = (
+    WorkerReady
+    | CaseJudged
+    | VulkanLeftOut
+    | CandidateFound
+    | RoundEnded
+    | ReductionEnded
+    | CorpusReplayed
+    | TaskFailed
+)

@@ -15,6 +15,7 @@ from fuzzconv.campaign.settings import CampaignSettings
 from fuzzconv.case import Array, Case
 from fuzzconv.findings.blame import blame_of
 from fuzzconv.findings.finding import Finding
+from fuzzconv.findings.known import matching
 from fuzzconv.findings.layers import Laboratory
 from fuzzconv.findings.localise import Localised, localise
 from fuzzconv.findings.reduce import Reduction, reduce
@@ -53,9 +54,10 @@ def reduce_candidate(
     seconds = max(1.0, task.until - time.monotonic() - _RESERVE_SECONDS)
     located = _localised(judgement, verdict, task, judge, settings.routes, seconds / 4)
     reduction = reduce(located, judge, settings.routes, seconds=min(seconds * 3 / 4, settings.reduce_seconds))
-    duplicate = any(covers(known, reduction.signature) for known in task.found)
+    duplicate = any(covers(found, reduction.signature) for found in task.found)
     status = "duplicate" if duplicate else "reduced"
-    finding = _finding(reduction, original, settings.toolchain)
+    known = matching(reduction.signature, settings.known_bugs)
+    finding = _finding(reduction, original, settings.toolchain, known.slug if known else "")
     summed: Mapping[str, object] = {}
     if status == "reduced":
         finding = replace(finding, blame=blame_of(reduction.judgement, reduction.verdict, judge))
@@ -104,7 +106,7 @@ def _localised(
     )
 
 
-def _finding(reduction: Reduction, original: Case, toolchain: Toolchain) -> Finding:
+def _finding(reduction: Reduction, original: Case, toolchain: Toolchain, known: str) -> Finding:
     judgement, verdict = reduction.judgement, reduction.verdict
     bounds: Mapping[str, Array] = judgement.reference.bounds.get(precision_of(verdict.route), {})
     return Finding(
@@ -120,6 +122,7 @@ def _finding(reduction: Reduction, original: Case, toolchain: Toolchain) -> Find
         traces=judgement.traces,
         original=original,
         reduce_seconds=reduction.seconds,
+        known=known,
         tools=toolchain.versions(),
     )
 

@@ -64,7 +64,9 @@ class SearchRound:
         """Search until the examples or the time are used up; then keep the shrunk case, if any."""
         self._examiner.begin_round()
         swarm = Swarm.of_seed(self._task.seed or 0, operators=SPECS)
-        test: Callable[[], None] = self._settings()(given(cases(swarm=swarm))(self._examine))
+        test: Callable[[], None] = self._settings()(
+            given(cases(swarm=swarm, odds=self._task.odds))(self._examine)
+        )
         if self._task.seed is not None:
             test = seed(self._task.seed)(test)
         with suppress(NewSignature, RoundOver, Flaky):

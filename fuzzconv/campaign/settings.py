@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+from fuzzconv.findings.known import KnownBug, load_corpus
 from fuzzconv.route import Route
 from fuzzconv.toolchain.toolchain import Toolchain
 
@@ -42,6 +44,15 @@ class CampaignSettings:
     def database(self) -> Path:
         """The Hypothesis example database, kept beside the runs so that the next one replays it."""
         return self.folder.parent / ".hypothesis-examples"
+
+    @cached_property
+    def known_bugs(self) -> tuple[KnownBug, ...]:
+        """The corpus.
+
+        Raises:
+            UsageError: an entry can't be read.
+        """
+        return load_corpus(self.corpus)
 
     @property
     def candidates(self) -> Path:

@@ -104,6 +104,7 @@ class Tally:
             "search_s": round(self.search_seconds, 3),
             "left_out": dict(self.left_out),
             "operators": sorted(self.operators),
+            "known_hits": {str(signature): hits for signature, hits in self.known.items()},
         }
 
     def flush(self, store: RunStore) -> None:

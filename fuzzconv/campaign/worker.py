@@ -18,8 +18,10 @@ from fuzzconv.assembly import open_pipeline
 from fuzzconv.campaign.examiner import Examiner, case_event
 from fuzzconv.campaign.messages import (
     CaseJudged,
+    CorpusReplayed,
     Event,
     ReduceTask,
+    ReplayTask,
     RoundEnded,
     SearchTask,
     Task,
@@ -30,6 +32,7 @@ from fuzzconv.campaign.reduction import reduce_candidate
 from fuzzconv.campaign.search import SearchRound
 from fuzzconv.campaign.settings import CampaignSettings
 from fuzzconv.campaign.vulkan_lane import VulkanLane
+from fuzzconv.findings.known import replay
 from fuzzconv.judgement import Judgement
 from fuzzconv.pipeline import Pipeline
 
@@ -60,10 +63,13 @@ class _Worker:
         self._emit(WorkerReady())
         while (task := self._next_task()) is not None:
             try:
-                if isinstance(task, SearchTask):
-                    self._search(task)
-                else:
-                    self._reduce(task)
+                match task:
+                    case SearchTask():
+                        self._search(task)
+                    case ReduceTask():
+                        self._reduce(task)
+                    case ReplayTask():
+                        self._replay(task)
             except (BrokenPipeError, EOFError):
                 raise
             except Exception as error:
@@ -97,6 +103,24 @@ class _Worker:
                 self._pipeline.executions - executions,
             )
         )
+
+    def _replay(self, task: ReplayTask) -> None:
+        executions = self._pipeline.executions
+        entries = []
+        for known in self._settings.known_bugs:
+            if time.monotonic() >= task.until:
+                break
+            replayed = replay(known, self._pipeline, self._settings.routes)
+            entries.append(
+                {
+                    "slug": known.slug,
+                    "title": known.title,
+                    "recorded": known.status.value,
+                    "status": replayed.status.value,
+                    "detail": replayed.told,
+                }
+            )
+        self._emit(CorpusReplayed(tuple(entries), self._pipeline.executions - executions))
 
     def _reduce(self, task: ReduceTask) -> None:
         executions = self._pipeline.executions
