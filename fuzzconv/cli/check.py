@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Check one model; returns 0 when no route is bad, else 1."""
     model = read_model(args.model)
-    cases = _cases(model, args.inputs, args.seed)
+    cases = read_cases(model, args.inputs, args.seed)
     toolchain = toolchain_from(args)
     if toolchain.required_missing:
         raise MissingToolError(toolchain.required_missing)
@@ -110,7 +110,12 @@ def read_inputs(path: Path, model: onnx.ModelProto) -> dict[str, Array]:
     return fed
 
 
-def _cases(model: onnx.ModelProto, inputs: Path | None, seed: int) -> Sequence[Case]:
+def read_cases(model: onnx.ModelProto, inputs: Path | None, seed: int) -> Sequence[Case]:
+    """The model with the inputs of a file, or several times with drawn ones.
+
+    Raises:
+        UsageError: the inputs' file can't be used.
+    """
     symbolic = any(
         not dim.HasField("dim_value")
         for value in _fed_inputs(model)

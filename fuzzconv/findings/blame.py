@@ -51,7 +51,7 @@ def blame_of(judgement: Judgement, verdict: Verdict, laboratory: Laboratory) -> 
     if verdict.stage == "convert":
         return _blame_converter(verdict, conversion)
     if family == "weights":
-        return Blame(WEIGHTS, (verdict.detail,), str(verdict.evidence.get("layer", "")))
+        return Blame(WEIGHTS, (verdict.detail,), _layer_of(verdict))
     if verdict.stage == "load" or verdict.evidence.get("unknown_layer"):
         return _blame_load(verdict, conversion)
     if route.device != "cpu" and _passes(judgement, replace(route, device="cpu")):
@@ -153,6 +153,11 @@ def _blame_converter(verdict: Verdict, conversion: Conversion) -> Blame:
         evidence.append(f"the last pass it began is {passes[-1]}")
     crashed = verdict.kind in (Kind.CRASH, Kind.HANG)
     return Blame(CONVERTER if crashed else UNKNOWN, tuple(evidence))
+
+
+def _layer_of(verdict: Verdict) -> str:
+    """The layer whose weight was written wrongly, or where the damage was seen first."""
+    return str(verdict.evidence.get("culprit") or verdict.evidence.get("layer") or "")
 
 
 def _blame_load(verdict: Verdict, conversion: Conversion) -> Blame:

@@ -49,6 +49,7 @@ _MASKS = (
     (re.compile(r"\d+"), "N"),
 )
 _LONGEST_MESSAGE = 120
+_CONSTANT = re.compile(r"'.*?' (\w+)\[")
 
 
 def family_of(verdict: Verdict) -> str:
@@ -95,7 +96,10 @@ def signature_of(
     )
     if family == "result" and _nothing_left(judgement, verdict):
         return replace(frame, message=NOTHING_LEFT)
-    return replace(frame, operators=operators_of(case, traits_of(case) if traits is None else traits))
+    operators = _written(verdict, frame.condition)
+    if not operators:
+        operators = operators_of(case, traits_of(case) if traits is None else traits)
+    return replace(frame, operators=operators)
 
 
 def covers(exact: Signature, wide: Signature) -> bool:
@@ -172,6 +176,21 @@ def same_values(judgement: Judgement, one: Verdict, other: Verdict) -> bool:
         ):
             return False
     return True
+
+
+def _written(verdict: Verdict, condition: str) -> tuple[str, ...]:
+    """What was written wrongly, where the damage comes from how a constant is stored, not from its operator.
+
+    One fault of a converter's weight writer shows at every operator that has such a constant.
+    """
+    evidence = verdict.evidence
+    if verdict.kind is Kind.WEIGHT_NAN and condition == "fp16=1":
+        return ("fp16 weight",)
+    constant = _CONSTANT.match(str(evidence.get("culprit_constant", "")))
+    if not verdict.kind.is_weight_fault or not constant or constant[1] == "float32":
+        return ()
+    words = "not float32" if evidence.get("culprit_written") else "not float32,nothing written"
+    return (f"{evidence.get('culprit_type')}({words})",)
 
 
 def _operator_covers(exact: str, wide: str) -> bool:

@@ -10,6 +10,8 @@ from fuzzconv.verdict import Kind, Verdict
 
 _PHRASES = {
     "old opset": "its meaning in older opsets",
+    "not float32": "a constant that is not float32",
+    "nothing written": "no bytes written for it",
     "large": f"a dimension above {LARGE}",
     "broadcast": "broadcasting",
     "first constant": "a constant first operand",

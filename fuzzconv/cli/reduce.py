@@ -1,0 +1,101 @@
+"""``reduce``: shrink a failing model of yours to a minimal reproducer."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from fuzzconv.assembly import open_pipeline
+from fuzzconv.cli.check import read_cases, read_model
+from fuzzconv.cli.tools import add_tool_arguments, toolchain_from
+from fuzzconv.errors import MissingToolError
+from fuzzconv.findings.blame import blame_of
+from fuzzconv.findings.finding import Finding
+from fuzzconv.findings.localise import localise
+from fuzzconv.findings.reduce import DEFAULT_SECONDS, Reduction, reduce
+from fuzzconv.findings.signature import failures
+from fuzzconv.findings.title import title_of
+from fuzzconv.judgement import Judgement
+from fuzzconv.pipeline import Pipeline, precision_of
+from fuzzconv.report.reproducer import write_reproducer
+from fuzzconv.route import Route, select_routes
+from fuzzconv.toolchain.routes import available_routes
+from fuzzconv.toolchain.toolchain import Toolchain
+
+_SHARE_FOR_LOCALISING = 0.4
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument("model", type=Path, help="an ONNX model that fails")
+    parser.add_argument("--inputs", type=Path, metavar="NPZ", help="arrays keyed by input name")
+    parser.add_argument("--routes", metavar="GLOBS", help="comma-separated: pnnx*, */vulkan, cpu")
+    parser.add_argument("--seed", type=int, default=0, help="for drawn inputs (default: 0)")
+    parser.add_argument("--out", type=Path, default=Path("reduced"), metavar="DIR", help="default: reduced")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=DEFAULT_SECONDS,
+        metavar="S",
+        help=f"for each failure (default: {DEFAULT_SECONDS:.0f})",
+    )
+    add_tool_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Reduce every failure of a model; returns 1 when there was one, 0 when every route is right."""
+    cases = read_cases(read_model(args.model), args.inputs, args.seed)
+    toolchain = toolchain_from(args)
+    if toolchain.required_missing:
+        raise MissingToolError(toolchain.required_missing)
+    routes, skipped = available_routes(toolchain, select_routes(args.routes or "*"))
+    if not routes:
+        raise MissingToolError("; ".join(f"{route}: {reason}" for route, reason in skipped.items()))
+    with open_pipeline(toolchain, routes) as pipeline:
+        for case in cases:
+            judgement = pipeline.judge(case, routes)
+            if judgement.worst:
+                _reduce_all(judgement, pipeline, routes, toolchain, args)
+                return 1
+    print("nothing to reduce: no route is bad")
+    return 0
+
+
+def _reduce_all(
+    judgement: Judgement,
+    pipeline: Pipeline,
+    routes: tuple[Route, ...],
+    toolchain: Toolchain,
+    args: argparse.Namespace,
+) -> None:
+    for verdict in failures(judgement):
+        print(f"{verdict.route}: {verdict.kind.value}: {verdict.detail}")
+        seconds = args.seconds * _SHARE_FOR_LOCALISING
+        for part in localise(judgement, verdict, pipeline, routes, seconds=seconds):
+            reduction = reduce(part, pipeline, routes, seconds=args.seconds - seconds)
+            finding = _finding(reduction, judgement, pipeline, toolchain)
+            folder = write_reproducer(finding, args.out)
+            nodes = f"{len(judgement.case.model.graph.node)} nodes to {len(finding.case.model.graph.node)}"
+            end = "" if reduction.complete else ", stopped by time"
+            print(f"  {finding.title}\n  {nodes} in {reduction.seconds:.1f} s{end}; {finding.blame.stage}")
+            print(f"  {folder}")
+
+
+def _finding(reduction: Reduction, judgement: Judgement, pipeline: Pipeline, toolchain: Toolchain) -> Finding:
+    reduced, verdict = reduction.judgement, reduction.verdict
+    return Finding(
+        signature=reduction.signature,
+        title=title_of(reduction.signature, verdict),
+        case=reduced.case,
+        verdict=verdict,
+        verdicts=reduced.verdicts,
+        expected=reduced.reference.outputs,
+        bounds=reduced.reference.bounds.get(precision_of(verdict.route), {}),
+        actual=reduced.actual,
+        conversions=reduced.conversions,
+        traces=reduced.traces,
+        original=judgement.case,
+        blame=blame_of(reduced, verdict, pipeline),
+        reduce_seconds=reduction.seconds,
+        tools=toolchain.versions(),
+    )
