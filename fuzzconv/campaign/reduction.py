@@ -57,7 +57,7 @@ def reduce_candidate(
     duplicate = any(covers(found, reduction.signature) for found in task.found)
     status = "duplicate" if duplicate else "reduced"
     known = matching(reduction.signature, settings.known_bugs)
-    finding = _finding(reduction, original, settings.toolchain, known.slug if known else "")
+    finding = finding_of(reduction, original, settings.toolchain, known.slug if known else "")
     summed: Mapping[str, object] = {}
     if status == "reduced":
         finding = replace(finding, blame=blame_of(reduction.judgement, reduction.verdict, judge))
@@ -106,7 +106,8 @@ def _localised(
     )
 
 
-def _finding(reduction: Reduction, original: Case, toolchain: Toolchain, known: str) -> Finding:
+def finding_of(reduction: Reduction, original: Case, toolchain: Toolchain, known: str = "") -> Finding:
+    """The finding that a reduction makes of a failing case, its blame still to be found."""
     judgement, verdict = reduction.judgement, reduction.verdict
     bounds: Mapping[str, Array] = judgement.reference.bounds.get(precision_of(verdict.route), {})
     return Finding(

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from fuzzconv.assembly import open_pipeline
+from fuzzconv.campaign.reduction import finding_of
 from fuzzconv.cli.check import read_cases, read_model
 from fuzzconv.cli.tools import add_tool_arguments, toolchain_from
 from fuzzconv.errors import MissingToolError
 from fuzzconv.findings.blame import blame_of
-from fuzzconv.findings.finding import Finding
 from fuzzconv.findings.localise import localise
-from fuzzconv.findings.reduce import DEFAULT_SECONDS, Reduction, reduce
+from fuzzconv.findings.reduce import DEFAULT_SECONDS, reduce
 from fuzzconv.findings.signature import failures
-from fuzzconv.findings.title import title_of
 from fuzzconv.judgement import Judgement
-from fuzzconv.pipeline import Pipeline, precision_of
+from fuzzconv.pipeline import Pipeline
 from fuzzconv.report.reproducer import write_reproducer
 from fuzzconv.route import Route, select_routes
 from fuzzconv.toolchain.routes import available_routes
@@ -73,29 +73,10 @@ def _reduce_all(
         seconds = args.seconds * _SHARE_FOR_LOCALISING
         for part in localise(judgement, verdict, pipeline, routes, seconds=seconds):
             reduction = reduce(part, pipeline, routes, seconds=args.seconds - seconds)
-            finding = _finding(reduction, judgement, pipeline, toolchain)
+            blame = blame_of(reduction.judgement, reduction.verdict, pipeline)
+            finding = replace(finding_of(reduction, judgement.case, toolchain), blame=blame)
             folder = write_reproducer(finding, args.out)
             nodes = f"{len(judgement.case.model.graph.node)} nodes to {len(finding.case.model.graph.node)}"
             end = "" if reduction.complete else ", stopped by time"
             print(f"  {finding.title}\n  {nodes} in {reduction.seconds:.1f} s{end}; {finding.blame.stage}")
             print(f"  {folder}")
-
-
-def _finding(reduction: Reduction, judgement: Judgement, pipeline: Pipeline, toolchain: Toolchain) -> Finding:
-    reduced, verdict = reduction.judgement, reduction.verdict
-    return Finding(
-        signature=reduction.signature,
-        title=title_of(reduction.signature, verdict),
-        case=reduced.case,
-        verdict=verdict,
-        verdicts=reduced.verdicts,
-        expected=reduced.reference.outputs,
-        bounds=reduced.reference.bounds.get(precision_of(verdict.route), {}),
-        actual=reduced.actual,
-        conversions=reduced.conversions,
-        traces=reduced.traces,
-        original=judgement.case,
-        blame=blame_of(reduced, verdict, pipeline),
-        reduce_seconds=reduction.seconds,
-        tools=toolchain.versions(),
-    )
