@@ -11,12 +11,14 @@ from strategies.operators import (
     logic,
     movement,
     norm,
+    normalize,
     pool,
     quantized,
     ranking,
     recurrent,
     reduce,
     resize,
+    sampling,
     unary,
 )
 from strategies.operators.registry import SPECS, Spec
@@ -34,11 +36,13 @@ __all__ = [
     "logic",
     "movement",
     "norm",
+    "normalize",
     "pool",
     "quantized",
     "ranking",
     "recurrent",
     "reduce",
     "resize",
+    "sampling",
     "unary",
 ]
