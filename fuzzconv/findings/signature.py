@@ -41,14 +41,20 @@ _FIXED_STAGES = {"weights": "weights", "result": "compare", "nondeterminism": "c
 _EITHER = "ncnn"
 NOTHING_LEFT = "no layer left before the output"
 _BY_NCNN = frozenset({"load", "run", "compare"})
+_TELLING = re.compile(r"\bort \w+ failed\b.*")
+"""Where pnnx's embedded onnxruntime says what is wrong, that names the cause, whatever operator met it."""
+_HEAP = re.compile(r".*(double free|corrupt|malloc\(\)|free\(\)|realloc\(\)|invalid pointer).*")
 _MASKS = (
     (re.compile(r"\x1b\[[0-9;]*m"), ""),
     (re.compile(r"0x[0-9a-fA-F]+"), "ADDRESS"),
     (re.compile(r"(?:[A-Za-z]:)?(?:[/\\][\w.+-]+)+[/\\]?"), "PATH"),
     (re.compile(r"'[^']*'|\"[^\"]*\""), "NAME"),
+    (re.compile(r"\b(Node|Op) ?\([^)]*\)"), r"\1 (NAME)"),
+    (re.compile(r"tensor: \S+"), "tensor: NAME"),
+    (_HEAP, "heap corruption"),
     (re.compile(r"\d+"), "N"),
 )
-_LONGEST_MESSAGE = 120
+_LONGEST_MESSAGE = 160
 _CONSTANT = re.compile(r"'.*?' (\w+)\[")
 
 
@@ -96,6 +102,8 @@ def signature_of(
     )
     if family == "result" and _nothing_left(judgement, verdict):
         return replace(frame, message=NOTHING_LEFT)
+    if family == "crash" and _TELLING.search(frame.message):
+        return frame
     operators = _written(verdict, frame.condition)
     if not operators:
         operators = operators_of(case, traits_of(case) if traits is None else traits)
@@ -141,6 +149,8 @@ def normalise_message(text: str) -> str:
     """The last line of what a tool said, without what differs between machines and cases."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     line = lines[-1] if lines else ""
+    told = _TELLING.search(line)
+    line = told[0] if told else line
     for pattern, mask in _MASKS:
         line = pattern.sub(mask, line)
     return line[:_LONGEST_MESSAGE]

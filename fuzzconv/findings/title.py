@@ -20,6 +20,7 @@ _PHRASES = {
     "typed field": "a weight in a typed field",
     "external data": "external data",
 }
+_ANY = {"result": "an output that no layer is left for", "crash": "an error of its onnxruntime"}
 _CONDITIONS = {"fp16=1": "with fp16=1 only", "vulkan": "on Vulkan only"}
 _OUTCOMES = {
     Kind.NAN: "gives NaN or infinity",
@@ -27,12 +28,12 @@ _OUTCOMES = {
     Kind.WEIGHT_LOST: "loses weights",
     Kind.WEIGHT_NAN: "makes weights NaN or infinite",
 }
-_LONGEST_MESSAGE = 80
+_LONGEST_MESSAGE = 120
 
 
 def title_of(signature: Signature, verdict: Verdict) -> str:
     """The title of a finding: who, what, when it happens and what comes of it."""
-    subject = " then ".join(map(_operator, signature.operators)) or "an output that no layer is left for"
+    subject = " then ".join(map(_operator, signature.operators)) or _ANY[signature.family]
     conditions = [_CONDITIONS.get(c, f"with {c} only") for c in signature.condition.split("+") if c]
     return " ".join([f"{signature.converter}:", subject, *conditions, _outcome(signature, verdict)])
 
@@ -50,7 +51,8 @@ def _outcome(signature: Signature, verdict: Verdict) -> str:
     evidence = verdict.evidence
     if signature.family == "crash":
         who = "the converter" if signature.stage == "convert" else f"ncnn ({signature.stage})"
-        return f"crashes {who}{_in_brackets(evidence.get('signal'))}"
+        told = signature.message if not signature.operators else evidence.get("signal")
+        return f"crashes {who}{_in_brackets(told)}"
     if signature.family == "hang":
         return f"hangs {'the converter' if signature.stage == 'convert' else 'ncnn'}"
     if signature.family == "refused":
