@@ -122,7 +122,7 @@ class FindingRecord:
     def reads(self) -> tuple[BlobRead, ...]:
         """What ncnn reads from ``weights``; the values themselves are not kept."""
         trace = self.facts.get("weight_reads", {}).get(self.conversion, {})
-        return tuple(_blob(entry) for entry in trace.get("blobs", []))
+        return tuple(read_blob(entry) for entry in trace.get("blobs", []))
 
     @cached_property
     def param(self) -> str:
@@ -165,7 +165,8 @@ def _arrays(path: Path) -> Mapping[str, Array]:
         return {}
 
 
-def _blob(entry: Mapping[str, Any]) -> BlobRead:
+def read_blob(entry: Mapping[str, Any]) -> BlobRead:
+    """One read of the ``.bin`` as ``finding.json`` tells it, without its values."""
     values = np.zeros(0, np.float32) if entry["complete"] else None
     return BlobRead(
         entry["layer"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from fuzzconv.report.finding_record import FindingRecord, load_findings
 from fuzzconv.report.run_json import RUN_FILE
 
 FINDINGS_FOLDER = "findings"
+_STATUS = {"still": "still there"}
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Replayed:
 
     Attributes:
         slug, title: whose.
-        status: ``still there``, ``fixed`` or ``changed``.
+        status: ``still there``, ``fixed``, ``changed`` or ``not run``.
         detail: one sentence, where there is something to say.
     """
 
@@ -106,4 +107,5 @@ def _replayed(entries: object) -> tuple[Replayed, ...]:
     if not isinstance(entries, list):
         return ()
     keys = ("slug", "status", "title", "detail")
-    return tuple(Replayed(*(str(entry.get(key, "")) for key in keys)) for entry in entries)
+    found = (Replayed(*(str(entry.get(key, "")) for key in keys)) for entry in entries)
+    return tuple(replace(known, status=_STATUS.get(known.status, known.status)) for known in found)

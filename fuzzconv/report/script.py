@@ -15,6 +15,7 @@ from importlib import resources
 import numpy as np
 from numpy.typing import NDArray
 
+from fuzzconv.case import EXTERNAL_DATA_FILE
 from fuzzconv.findings.finding import Finding
 from fuzzconv.report.literals import NotLiteralError, literal, quoted, wrapped
 from fuzzconv.report.model_code import model_source
@@ -65,10 +66,10 @@ def command_line(finding: Finding) -> str:
 
 
 def route_arguments(finding: Finding) -> list[str]:
-    """What follows ``m.onnx`` on the converter's command line."""
+    """What follows ``model.onnx`` on the converter's command line."""
     route = finding.verdict.route
     if route.converter == "onnx2ncnn":
-        return ["m.ncnn.param", "m.ncnn.bin"]
+        return ["model.ncnn.param", "model.ncnn.bin"]
     arguments = [route.setting] if route.setting else []
     if finding.case.declare_inputshape:
         arguments.append("inputshape=" + inputshape(finding.case.inputs))
@@ -87,7 +88,7 @@ def _pieces(finding: Finding) -> list[str]:
     """The functions of the script, in reading order: what is tested and how first, plumbing after."""
     verdict, converter = finding.verdict, finding.verdict.route.converter
     in_converter = verdict.stage == "convert"
-    location = quoted(finding.case.external_file or "m.onnx.data")
+    location = quoted(finding.case.external_file or EXTERNAL_DATA_FILE)
     save = f", save_as_external_data=True, size_threshold=0, location={location}"
     arguments = "".join(f', "{a}"' for a in route_arguments(finding))
     child_call = '    if sys.argv[1:2] == ["child"]:\n        run_ncnn(*sys.argv[2:])\n        leave(0)\n'
