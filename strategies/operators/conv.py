@@ -31,11 +31,18 @@ class Window:
 
 
 def window(
-    b: Builder, spatial: Shape, *, dilate: bool = True, ceil: bool = False, pad_limit: bool = False
+    b: Builder,
+    spatial: Shape,
+    *,
+    dilate: bool = True,
+    ceil: bool = False,
+    pad_limit: bool = False,
+    even: bool = False,
 ) -> Window:
     """Draw a window that fits ``spatial`` ("Conv", "MaxPool": output shape formulas).
 
     ``pad_limit``: pads stay smaller than the kernel, as pooling wants. ``ceil``: round the output size up.
+    ``even``: pads are the same on both sides.
     """
     same_everywhere = not b.flag()
     auto = b.weighted(((None, 8.0), ("SAME_UPPER", 1.0), ("SAME_LOWER", 1.0), ("VALID", 0.7)))
@@ -52,7 +59,7 @@ def window(
                 else 1
             )
             p = b.weighted(((0, 4.0), (1, 3.0), (2, 2.0), (3, 1.0)))
-            q = p if not b.flag(4) else b.integer(0, 3)
+            q = p if even or not b.flag(4) else b.integer(0, 3)
         if pad_limit:
             p, q = min(p, k - 1), min(q, k - 1)
         if auto:
@@ -69,6 +76,8 @@ def window(
                 # A window that would start in the end padding: onnx and onnxruntime disagree on whether it is
                 # dropped, from opset to opset, so none is made.
                 q, s = 0, min(s, (k - 1) * d + 1)
+                p = 0 if even else p
+                k, d = (min(k, size), 1) if (k - 1) * d + 1 > size + p else (k, d)
                 span = size + p - ((k - 1) * d + 1)
                 steps = -(-span // s) + 1
             else:

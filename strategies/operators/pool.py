@@ -31,11 +31,10 @@ def max_pool(b: Builder, x: Value) -> Value:
 @operator("AveragePool", want=IMAGE)
 def average_pool(b: Builder, x: Value) -> Value:
     """("AveragePool") ceil_mode since opset 10, dilations since 19; pnnx has neither those nor
-    asymmetric pads that don't count."""
+    asymmetric pads."""
     ceil = b.opset >= 10 and b.flag(3)
     dilate = b.opset >= 19 and b.rare()
-    w = window(b, x.shape[2:], dilate=dilate, ceil=ceil, pad_limit=True)
-    lopsided = w.pads[: x.rank - 2] != w.pads[x.rank - 2 :]
+    w = window(b, x.shape[2:], dilate=dilate, ceil=ceil, pad_limit=True, even=not b.rare())
     return b.node(
         "AveragePool",
         [x],
@@ -45,7 +44,7 @@ def average_pool(b: Builder, x: Value) -> Value:
         dilations=w.dilations if dilate else None,
         pads=zeros_left_out(b, w.pads, w.auto_pad),
         ceil_mode=1 if ceil else None,
-        count_include_pad=1 if lopsided and not b.rare() else b.pick((None, 1, 0)),
+        count_include_pad=b.pick((None, 1, 0)),
         auto_pad=w.auto_pad,
     )
 

@@ -72,7 +72,8 @@ def _spec(row: Row) -> Spec:
         everything = x.rank == 0 or b.flag(8) or (by_input and not row.axes_input and not unsupported)
         axes = tuple(range(x.rank)) if everything else some_axes(b, x.rank)
         if not everything and not unsupported:
-            axes = axes[: row.axes]
+            # pnnx refuses the batch axis by word, wherever it is not all axes that are reduced.
+            axes = tuple(a for a in axes if a)[: row.axes] or (x.rank - 1,)
         if row.name == "ReduceProd" and elements(x.shape) > 40:
             axes, everything = axes[-1:] if x.shape[axes[-1]] <= 40 else axes[:1], False
         keepdims = b.pick((None, 0, 1))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from strategies.builder import Builder, Value, Want
+from strategies.dtypes import FLOAT32
 from strategies.patterns.parts import SINGLE, add, mul, number, reduce_mean, scalar
 from strategies.patterns.registry import pattern
 from strategies.shapes import Shape
@@ -115,25 +118,26 @@ def rms_norm(b: Builder, x: Value, miss: str) -> Sequence[Value]:
     "instance_norm_as_reshape",
     emits=("Reshape", "InstanceNormalization", "Mul", "Add"),
     want=IMAGE,
-    misses=("broadcast",),
+    misses=("constant", "broadcast"),
 )
 def group_norm(b: Builder, x: Value, miss: str) -> Sequence[Value]:
     """GroupNormalization as exporters write it: Reshape, InstanceNormalization, Reshape, Mul, Add.
 
-    Near miss: the last weights run along the last axis instead of the channels.
+    Near misses: the inner scale is not one, the last weights run along the last axis instead of the channels.
     """
     batch, channels, height, width = x.shape
     groups = b.pick([g for g in range(1, channels + 1) if channels % g == 0])
     grouped = (batch, groups, channels // groups * height * width)
     flat = b.node("Reshape", [x, b.ints((0, groups, -1))], b.like(x, shape=grouped))
-    ones = b.weight((groups,), 0.999, 1.001, x.dtype)
-    zeros = b.weight((groups,), -0.001, 0.001, x.dtype)
+    ones = np.full(groups, number(b, 1.0, miss), dtype=np.float32)
+    scale = b.constant(ones, FLOAT32, shape_data=False)
+    zero = b.constant(np.zeros_like(ones), FLOAT32, shape_data=False)
     bound = 2.0 * grouped[2] ** 0.5
     normed = b.node(
         "InstanceNormalization",
-        [flat, ones, zeros],
+        [flat, scale, zero],
         b.like(flat, lo=-bound, hi=bound),
-        epsilon=number(b, 1e-3, ""),
+        epsilon=b.pick(EPSILONS),
     )
     image = b.node("Reshape", [normed, b.ints(x.shape)], b.like(normed, shape=x.shape))
     shape = (width,) if miss == "broadcast" else (channels, 1, 1)
