@@ -79,6 +79,8 @@ def random_case(rng: np.random.Generator, length: int | None = None) -> Case:
         name = str(rng.choice(list(forms)))
         graph.forms.append(name)
         forms[name](graph)
+    if not graph.nodes:
+        graph.append("Relu")
     inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)]
     outputs = [helper.make_tensor_value_info(graph.top, TensorProto.FLOAT, graph.shape)]
     proto = helper.make_graph(graph.nodes, "verified", inputs, outputs, graph.weights)
@@ -141,6 +143,12 @@ def _pool(operator: str) -> Form:
 
 def _unary(operator: str, **attributes: object) -> Form:
     return lambda graph: graph.append(operator, **attributes)
+
+
+def _softmax(graph: Graph) -> None:
+    """Not after Neg: pnnx makes one softmin of the two, which ncnn does not have."""
+    if not graph.nodes or graph.nodes[-1].op_type != "Neg":
+        graph.append("Softmax", axis=1)
 
 
 def _positive(operator: str) -> Form:
@@ -297,7 +305,7 @@ ELEMENTWISE: dict[str, Form] = {
     "MulSelf": _same_shape("Mul"),
     "MaxSelf": _same_shape("Max"),
     "MinSelf": _same_shape("Min"),
-    "Softmax": _unary("Softmax", axis=1),
+    "Softmax": _softmax,
 }
 
 FORMS_RANK4: dict[str, Form] = {

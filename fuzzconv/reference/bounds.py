@@ -10,7 +10,7 @@ calibrated by ``benchmarks/calibrate_bounds.py`` and explained in ``docs/bounds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 
 import numpy as np
@@ -72,7 +72,6 @@ class Sampler:
         self._disturbance = Disturbance(probe)
         self._expected = {name: a.astype(np.float64) for name, a in expected.items()}
         self._exact = {name for name, a in expected.items() if a.dtype.kind != "f"}
-        self._rng = np.random.default_rng(_SEED)
 
     def bounds(self, precision: Precision) -> Bounds | str:
         """Output name → bound, or why this precision can't be judged.
@@ -84,8 +83,8 @@ class Sampler:
             return "values overflow in half precision"
         if precision in _HALF_WEIGHTS and exceeds(self._probe.constants.values(), LARGEST_FP16):
             return "a weight overflows in half precision"
-        raw = self._raw(precision)
-        return self._judgeable(raw, LARGEST_SHARE[precision])
+        format_ = Precision.FP16 if self._probe.computes_in_half else precision
+        return self._judgeable(self._raw(precision), max(LARGEST_SHARE[precision], LARGEST_SHARE[format_]))
 
     def _raw(self, precision: Precision) -> dict[str, Bound]:
         match precision:
@@ -121,9 +120,10 @@ class Sampler:
         spread = {name: np.zeros_like(e) for name, e in self._expected.items()}
         jumps = {name: np.zeros_like(e) for name, e in self._expected.items()}
         size = self._probe.levels.size
+        rng = np.random.default_rng(_SEED)
         for _ in range(_DIRECTIONS):
-            signs = np.where(self._rng.random(size, np.float32) < 0.5, np.float32(-1), np.float32(1))
-            direction = signs * self._rng.uniform(0.25, 1.0, size).astype(np.float32)
+            signs = np.where(rng.random(size, np.float32) < 0.5, np.float32(-1), np.float32(1))
+            direction = signs * rng.uniform(0.25, 1.0, size).astype(np.float32)
             noise = self._disturbance.magnitudes * direction * np.float32(NUDGE)
             up, down, tenth = (self._moves(noise * np.float32(f)) for f in (1, -1, 0.1))
             for name in spread:
@@ -155,8 +155,9 @@ class Sampler:
     def _sampled(self, errors: FloatArray, safety: float) -> dict[str, Bound]:
         """``safety`` times (element's plus tensor's spread) when sites are disturbed by up to ``errors``."""
         spread = self._nothing()
+        rng = np.random.default_rng(_SEED)  # a new one: bounds must not depend on what else was asked for
         for _ in range(_SAMPLES):
-            noise = errors * self._rng.uniform(-1.0, 1.0, errors.size).astype(np.float32)
+            noise = errors * rng.uniform(-1.0, 1.0, errors.size).astype(np.float32)
             for name, moved in self._moves(noise).items():
                 spread[name] = np.maximum(spread[name], np.abs(moved))
         return {name: safety * (s + _peak(s)) for name, s in spread.items()}
@@ -219,18 +220,3 @@ def _peak(array: NDArray[np.floating]) -> float:
 
 def _sum(*parts: Mapping[str, Bound]) -> dict[str, Bound]:
     return {name: np.sum([p[name] for p in parts], axis=0) for name in parts[0]}
-
-
-def merge_bounds(
-    sampler: Sampler, precisions: Iterable[Precision]
-) -> tuple[dict[Precision, Bounds], dict[Precision, str]]:
-    """(bounds of the precisions that can be judged, reasons of those that can't)."""
-    bounds: dict[Precision, Bounds] = {}
-    skips: dict[Precision, str] = {}
-    for precision in sorted(set(precisions), key=lambda p: p.value):
-        answer = sampler.bounds(precision)
-        if isinstance(answer, str):
-            skips[precision] = answer
-        else:
-            bounds[precision] = answer
-    return bounds, skips

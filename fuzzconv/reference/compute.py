@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from fuzzconv.case import Array, Case
-from fuzzconv.reference.bounds import Sampler, merge_bounds
+from fuzzconv.reference.bounds import Bounds, Sampler
 from fuzzconv.reference.formats import LARGEST_EXACT_INT, LARGEST_FP32, exceeds
 from fuzzconv.reference.probe import Probe, UnrunnableError
 from fuzzconv.reference.reference import Precision, Reference
@@ -29,8 +29,16 @@ def compute_reference(case: Case, precisions: Iterable[Precision]) -> Reference:
     skip = _reason_to_skip(probe, outputs)
     if skip:
         return Reference(outputs, skip=skip)
+    sampler = Sampler(probe, outputs)
+    bounds: dict[Precision, Bounds] = {}
+    skips: dict[Precision, str] = {}
     try:
-        bounds, skips = merge_bounds(Sampler(probe, outputs), precisions)
+        for precision in dict.fromkeys(precisions):
+            answer = sampler.bounds(precision)
+            if isinstance(answer, str):
+                skips[precision] = answer
+            else:
+                bounds[precision] = answer
     except UnrunnableError as error:
         return Reference(outputs, skip=f"onnxruntime can't run the disturbed model: {error}")
     return Reference(outputs, bounds, "", skips)

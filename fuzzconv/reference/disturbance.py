@@ -37,8 +37,11 @@ class Disturbance:
         for node in probe.nodes:
             if node.op_type in FUNCTIONS:
                 function, scaled = FUNCTIONS[node.op_type], scaled_inputs(node, probe.known)
-                self._functions[node.output[0]] = function
-                self._intermediates[node.output[0]] = function.intermediate if scaled is None else scaled
+                for name in node.output:
+                    self._functions[name] = function
+                    self._intermediates[name] = function.intermediate
+                if scaled is not None:
+                    self._intermediates[node.output[0]] = scaled
 
     @property
     def growth(self) -> float:
@@ -83,7 +86,7 @@ class Disturbance:
         errors = np.zeros_like(self._probe.levels)
         for site in self._probe.sites:
             if site.tensor in self._functions:
-                shader = self._functions[site.tensor].shader
+                shader = self._functions[site.tensor].shader_error
                 size = np.abs(self._probe.levels[site.span])
                 errors[site.span] = size * np.float32(shader.relative) + np.float32(shader.absolute)
         return errors
@@ -98,7 +101,7 @@ class Disturbance:
 
     def shader_output(self, name: str, expected: Bound) -> Bound:
         """What an inexact function of a shader adds to output ``name`` (zero for other outputs)."""
-        shader = self._functions.get(name, _EXACT).shader
+        shader = self._functions[name].shader_error if name in self._functions else Rounding(0.0)
         errors: Bound = np.abs(expected) * shader.relative + shader.absolute
         return errors
 
@@ -117,6 +120,3 @@ class Disturbance:
     def _mixed(self) -> frozenset[str]:
         shapes = {name: array.shape for name, array in self._probe.known.items()}
         return frozenset(name for n in self._probe.nodes if is_winograd(n, shapes) for name in n.input[:2])
-
-
-_EXACT = Function(shader=Rounding(0.0))

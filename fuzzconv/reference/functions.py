@@ -17,8 +17,6 @@ from fuzzconv.reference.formats import Rounding
 ROUNDINGS = 3.0
 """A function rounds about this many times on its way."""
 
-_SHADER = Rounding(2.0**-20, 2.0**-20)
-
 
 @dataclass(frozen=True)
 class Function:
@@ -27,13 +25,18 @@ class Function:
     Attributes:
         intermediate: size of the intermediate values whose rounding is absolute in the result.
         shader: error that a Vulkan shader may make besides; half of what the Vulkan specification allows
-            ("Precision of GLSL.std.450 Instructions"), as the safety factor is 2.
+            ("Precision of GLSL.std.450 Instructions"), as the safety factor is 2; None: a few roundings.
         inside: largest magnitude of the operand and number of terms summed → largest magnitude inside.
     """
 
     intermediate: float = 0.0
-    shader: Rounding = _SHADER
+    shader: Rounding | None = None
     inside: Callable[[float, int], float] = lambda operand, terms: operand
+
+    @property
+    def shader_error(self) -> Rounding:
+        """Error that a Vulkan shader may make besides."""
+        return self.shader or Rounding(2.0**-20, 2.0**-20 * self.intermediate)
 
 
 def _exponential(operand: float, terms: int) -> float:
@@ -67,6 +70,8 @@ FUNCTIONS: Mapping[str, Function] = {
     **dict.fromkeys(("InstanceNormalization", "LayerNormalization"), Function(inside=_squares)),
     **dict.fromkeys(("GroupNormalization", "MeanVarianceNormalization"), Function(inside=_squares)),
     **dict.fromkeys(("ReduceMean", "AveragePool", "GlobalAveragePool"), Function(inside=_sum)),
-    **dict.fromkeys(("ReduceLogSum", "RMSNormalization"), Function(1.0, inside=_squares)),
+    "RMSNormalization": Function(inside=_squares),
+    "ReduceLogSum": Function(1.0, inside=_sum),
+    **dict.fromkeys(("LSTM", "GRU", "RNN"), Function(1.0)),
     "ReduceLogSumExp": Function(1.0, inside=_exponential),
 }

@@ -55,6 +55,11 @@ class Probe:
     Args:
         case: the case; its model is not changed.
 
+    Attributes:
+        values: every tensor that a node yields or the graph returns, undisturbed.
+        constants: initializers and what is computed from constants alone (converters fold it).
+        inputs, outputs: names, in graph order.
+
     Raises:
         UnrunnableError: onnxruntime refuses the model or fails to run it.
     """
@@ -67,10 +72,12 @@ class Probe:
         self.values: dict[str, Array] = _run(session, readable, case.inputs)
         self.inputs = tuple(case.inputs)
         self.outputs = tuple(o.name for o in case.model.graph.output)
-        self.constants = {
-            **{t.name: numpy_helper.to_array(t) for t in case.model.graph.initializer},
-            **{name: self.values[name] for name in _constant_nodes(case.model.graph) if name in self.values},
+        self.constants: dict[str, Array] = {
+            t.name: numpy_helper.to_array(t) for t in case.model.graph.initializer
         }
+        for node in case.model.graph.node:
+            if all(name in self.constants for name in node.input if name) and not _has_subgraph(node):
+                self.constants |= {name: self.values[name] for name in node.output if name in self.values}
 
     @property
     def nodes(self) -> Sequence[onnx.NodeProto]:
@@ -194,8 +201,8 @@ def _with_outputs(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelPro
     return extended
 
 
-def _constant_nodes(graph: onnx.GraphProto) -> Iterator[str]:
-    return (node.output[0] for node in graph.node if node.op_type == "Constant")
+def _has_subgraph(node: onnx.NodeProto) -> bool:
+    return any(a.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS) for a in node.attribute)
 
 
 def _data_slots(graph: onnx.GraphProto) -> Iterator[tuple[onnx.NodeProto, int]]:

@@ -217,3 +217,19 @@ def test_one_element_at_a_jump_is_left_out_and_the_rest_is_judged():
     bound = compute_reference(one_node("Round", x), [Precision.FP32]).bounds[Precision.FP32]["y"]
     assert np.isinf(bound).tolist() == [False] * 7 + [True]
     assert bound[:7].max() < 1e-3
+
+
+def test_a_bound_does_not_depend_on_what_else_is_asked_for():
+    alone = compute_reference(CONV, [Precision.FP16_WEIGHTS]).bounds
+    together = compute_reference(CONV, reversed(Precision)).bounds
+    assert np.array_equal(alone[Precision.FP16_WEIGHTS]["y"], together[Precision.FP16_WEIGHTS]["y"])
+
+
+def test_weights_that_are_computed_are_rounded_too():
+    """x · w cancels to 0.05: a common error of the scale would not show it, errors of each weight do."""
+    nodes = [NODE("DequantizeLinear", ["q", "s"], ["w"]), NODE("MatMul", ["x", "w"], ["y"])]
+    weights = {"q": np.int8([[100], [-99], [64], [-64]]), "s": np.float32(0.05)}
+    case = make_case(nodes, {"x": np.ones((1, 4), np.float32)}, weights)
+    reference = compute_reference(case, [Precision.FP32, Precision.FP16_WEIGHTS])
+    assert set(reference.bounds) == {Precision.FP32}
+    assert "ill-conditioned" in reference.precision_skips[Precision.FP16_WEIGHTS]
