@@ -76,7 +76,8 @@ class NcnnRuntime:
         limits = ["--memory-bytes", str(memory_bytes), "--timeout-s", str(timeout_s)]
         self._command = [*emulator, python, *worker, *limits]
         package_root = Path(fuzzconv.__file__).parent.parent
-        search_path = [str(path) for path in (*pythonpath, package_root)]
+        inherited = filter(None, [os.environ.get("PYTHONPATH")])
+        search_path = [*map(str, pythonpath), str(package_root), *inherited]
         self._env = {**os.environ, **(env or {}), "PYTHONPATH": os.pathsep.join(search_path)}
         self._stderr: BinaryIO | None = None
         self._process: subprocess.Popen[bytes] | None = None
