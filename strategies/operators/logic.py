@@ -19,13 +19,15 @@ from strategies.shapes import MAX_ELEMENTS, Shape, broadcast, elements
 COMPARED = Want(jump=0.0, dtypes=frozenset({FLOAT32, FLOAT64}))
 
 
-def _fitting_shape(b: Builder, shape: Shape) -> Shape:
+def fitting_shape(b: Builder, shape: Shape) -> Shape:
+    """A shape that broadcasts with ``shape`` to no more than ``MAX_ELEMENTS`` elements."""
     other = other_shape(b, shape)
-    joint = broadcast(shape, other)
-    return other if joint is not None and elements(joint) <= MAX_ELEMENTS else shape
+    both = broadcast(shape, other)
+    return other if both is not None and elements(both) <= MAX_ELEMENTS else shape
 
 
-def _joint(left: Value, right: Value) -> Shape:
+def joint(left: Value, right: Value) -> Shape:
+    """What two operands broadcast to."""
     shape = broadcast(left.shape, right.shape)
     if shape is None:
         raise AssertionError(f"{left.shape} and {right.shape} don't broadcast")
@@ -34,7 +36,7 @@ def _joint(left: Value, right: Value) -> Shape:
 
 def _rival(b: Builder, x: Value) -> Value:
     """What x is compared with: whole numbers as a constant, or an input near whole numbers."""
-    shape = _fitting_shape(b, x.shape)
+    shape = fitting_shape(b, x.shape)
     if b.has("more_inputs") and b.flag(4):
         return b.input(shape, x.dtype, -3.0, 3.0, jump=0.5)
     whole = values.build("uniform", b.integer(0, 255), shape, INT32, -2.0, 2.0)
@@ -53,7 +55,7 @@ def _decision(b: Builder, x: Value, condition: Value) -> Value:
 
 
 def _where(b: Builder, condition: Value, left: Value, right: Value) -> Value:
-    shape = _joint(condition, b.like(left, shape=_joint(left, right)))
+    shape = joint(condition, b.like(left, shape=joint(left, right)))
     out = b.like(left, shape=shape, lo=min(left.lo, right.lo), hi=max(left.hi, right.hi))
     return b.node("Where", [condition, left, right], out)
 
@@ -64,7 +66,7 @@ def _comparison(op_type: str) -> Callable[[Builder, Value], Value]:
             return _equal_to_self(b, x)
         y = _rival(b, x)
         left, right = (y, x) if b.flag(3) else (x, y)
-        condition = Value("", BOOL, _joint(left, right), 0.0, 1.0)
+        condition = Value("", BOOL, joint(left, right), 0.0, 1.0)
         return _decision(b, x, b.node(op_type, [left, right], condition))
 
     return build
@@ -99,7 +101,7 @@ def _condition(b: Builder, x: Value) -> Value:
     if b.rare():
         return b.input(x.shape, BOOL, 0.0, 1.0)
     y = _rival(b, x)
-    return b.node(b.pick(("Greater", "Less")), [x, y], Value("", BOOL, _joint(x, y), 0.0, 1.0))
+    return b.node(b.pick(("Greater", "Less")), [x, y], Value("", BOOL, joint(x, y), 0.0, 1.0))
 
 
 def _float(b: Builder, bits: Value) -> Value:
@@ -112,11 +114,11 @@ def _logic(op_type: str) -> Callable[[Builder, Value], Value]:
     def build(b: Builder, x: Value) -> Value:
         left = _condition(b, x)
         constant = b.flag(3)
-        shape = _fitting_shape(b, left.shape)
+        shape = fitting_shape(b, left.shape)
         right = b.weight(shape, 0.0, 1.0, BOOL) if constant else _condition(b, x)
         if broadcast(left.shape, right.shape) is None:
             right = left
-        out = b.node(op_type, [left, right], Value("", BOOL, _joint(left, right), 0.0, 1.0))
+        out = b.node(op_type, [left, right], Value("", BOOL, joint(left, right), 0.0, 1.0))
         return _float(b, out)
 
     return build
@@ -140,9 +142,9 @@ def not_(b: Builder, x: Value) -> Value:
 @operator("Where", since=9, want=Want(dtypes=frozenset({FLOAT32, INT32, INT64}), lo=-1e6, hi=1e6), pnnx=False)
 def where(b: Builder, x: Value) -> Value:
     """("Where") three-way broadcast; the condition is a constant, or an input at the rare rate."""
-    y = b.partner(_fitting_shape(b, x.shape), x.dtype, -3.0, 3.0, widest=1e6)
-    joint = _joint(x, y)
-    shape = joint if b.flag() else _fitting_shape(b, joint)
+    y = b.partner(fitting_shape(b, x.shape), x.dtype, -3.0, 3.0, widest=1e6)
+    both = joint(x, y)
+    shape = both if b.flag() else fitting_shape(b, both)
     condition = b.input(shape, BOOL, 0.0, 1.0) if b.rare() else b.weight(shape, 0.0, 1.0, BOOL)
     left, right = (y, x) if b.flag(3) else (x, y)
     return _where(b, condition, left, right)
