@@ -10,6 +10,7 @@ from fuzzconv.campaign.budget import Budget
 from fuzzconv.campaign.coordinator import Coordinator
 from fuzzconv.campaign.display import Display
 from fuzzconv.campaign.log import CampaignLog
+from fuzzconv.campaign.messages import FoundBug
 from fuzzconv.campaign.resume import EarlierRun, earlier_run
 from fuzzconv.campaign.settings import CampaignSettings
 from fuzzconv.campaign.tally import Tally
@@ -66,7 +67,7 @@ def run_campaign(
         budget,
         store,
         shown,
-        found={known.signature for known in settings.known_bugs} | earlier.found,
+        found={FoundBug(k.signature, k.kind.value, k.slug) for k in settings.known_bugs} | earlier.found,
         tally=earlier.tally or Tally(),
         first_round=earlier.next_round,
         pending=list(earlier.pending),

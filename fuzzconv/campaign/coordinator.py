@@ -23,6 +23,7 @@ from fuzzconv.campaign.messages import (
     CaseJudged,
     CorpusReplayed,
     Event,
+    FoundBug,
     NoNews,
     ReduceTask,
     ReductionEnded,
@@ -71,7 +72,7 @@ class Coordinator:
 
     Attributes:
         settings, budget, store, display: what to do, until when, where to keep and show it.
-        found: exact signatures of known bugs (the corpus); grows with each finding.
+        found: known bugs (the corpus); grows with each finding.
         first_round: number of the first search round (higher when a run is resumed).
         pending: candidates that wait for reduction (given when a run is resumed).
         log: where rounds and findings are told to machines.
@@ -82,7 +83,7 @@ class Coordinator:
     budget: Budget
     store: RunStore
     display: Display
-    found: set[Signature]
+    found: set[FoundBug]
     tally: Tally = field(default_factory=Tally)
     first_round: int = 0
     pending: list[CandidateFound] = field(default_factory=list)
@@ -182,10 +183,12 @@ class Coordinator:
         worker.task = None
         self.tally.add_reduction(event)
         self._settle(event.candidate, event.status)
+        if event.variant_of:
+            self.store.add_variant(event.variant_of, str(event.signature))
         if not event.summary:
             return
-        self.found.add(event.signature)
         slug = str(event.summary["slug"])
+        self.found.add(FoundBug(event.signature, str(event.summary["kind"]), slug))
         self.store.add_finding(slug, str(event.signature), event.summary)
         self.store.add_reduction(
             slug,
@@ -203,7 +206,7 @@ class Coordinator:
         self.tally.executions += event.executions
         self.store.set_facts({"replayed": [dict(entry) for entry in event.entries]})
         gone = {entry["slug"] for entry in event.entries if entry["status"] == Status.FIXED.value}
-        self.found -= {known.signature for known in self.settings.known_bugs if known.slug in gone}
+        self.found = {bug for bug in self.found if bug.slug not in gone}
         for entry in event.entries:
             if entry["status"] != entry["recorded"]:
                 self.display.say(f"known bug {entry['slug']}: {entry['status']}: {entry['detail']}")
@@ -257,7 +260,8 @@ class Coordinator:
 
     def _odds(self) -> dict[str, float]:
         """Operators that fail whatever their attributes come less often, so that others get the time."""
-        always = {s.operators[0] for s in self.found if len(s.operators) == 1 and "(" not in s.operators[0]}
+        alone = (bug.signature.operators[0] for bug in self.found if len(bug.signature.operators) == 1)
+        always = {operator for operator in alone if "(" not in operator}
         return dict.fromkeys(sorted(always), MASK)
 
     def _settle(self, candidate: Signature, status: str) -> None:
@@ -270,10 +274,11 @@ class Coordinator:
 
         Searching judges CPU cases on CPU routes alone, where nothing shows that a failure is the CPU's only.
         """
-        seen_on_cpu = {replace(s, condition=_without_cpu(s.condition)) for s in self.found}
+        found = {bug.signature for bug in self.found}
+        seen_on_cpu = {replace(s, condition=_without_cpu(s.condition)) for s in found}
         waiting = (*(candidate.signature for candidate in self.pending), *self._reducing)
         return NoNews(
-            frozenset(self.found | seen_on_cpu), frozenset(self._settled), frozenset(map(coarse, waiting))
+            frozenset(found | seen_on_cpu), frozenset(self._settled), frozenset(map(coarse, waiting))
         )
 
     def _round_seed(self) -> int | None:

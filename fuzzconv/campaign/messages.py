@@ -56,6 +56,15 @@ class SearchTask:
 
 
 @dataclass(frozen=True)
+class FoundBug:
+    """A finding of this run or a known bug: its exact signature, the kind of its verdict, its slug."""
+
+    signature: Signature
+    kind: str
+    slug: str
+
+
+@dataclass(frozen=True)
 class ReduceTask:
     """Reduce a candidate, confirm it in a fresh process and write its reproducer.
 
@@ -64,14 +73,14 @@ class ReduceTask:
         folder: absolute path of the candidate's folder.
         route: id of the route whose verdict stands for it.
         until: moment at which the result must be written, reduced or not.
-        found: exact signatures of findings and known bugs: another of them is a duplicate.
+        found: findings and known bugs: another of them is a duplicate.
     """
 
     signature: Signature
     folder: str
     route: str
     until: float
-    found: frozenset[Signature]
+    found: frozenset[FoundBug]
 
 
 @dataclass(frozen=True)
@@ -156,9 +165,11 @@ class ReductionEnded:
 
     Attributes:
         candidate: its signature before reduction.
-        status: ``reduced``, ``duplicate``, ``known`` or ``unreproducible``.
+        status: ``reduced``, ``duplicate``, ``variant``, ``doubtful`` (the references disagree) or
+            ``unreproducible``.
         signature: its final signature.
-        summary: the finding's entry for ``run.json`` (empty unless ``reduced`` or ``known``).
+        summary: the finding's entry for ``run.json`` (empty unless ``reduced``).
+        variant_of: slug of the finding that it is a variant of, else empty.
         seconds, nodes_before, nodes_after, judged: what the reduction took and gave.
         executions: every tool run.
     """
@@ -167,6 +178,7 @@ class ReductionEnded:
     status: str
     signature: Signature
     summary: Mapping[str, object] = field(default_factory=dict)
+    variant_of: str = ""
     seconds: float = 0.0
     nodes_before: int = 0
     nodes_after: int = 0

@@ -15,6 +15,7 @@ from fuzzconv.campaign.settings import CampaignSettings
 from fuzzconv.case import Array, Case
 from fuzzconv.findings.blame import blame_of
 from fuzzconv.findings.finding import Finding
+from fuzzconv.findings.kin import is_variant
 from fuzzconv.findings.known import matching
 from fuzzconv.findings.layers import Laboratory
 from fuzzconv.findings.localise import Localised, localise
@@ -23,6 +24,7 @@ from fuzzconv.findings.signature import coarse, covers, failures, family_of
 from fuzzconv.findings.title import title_of
 from fuzzconv.judgement import Judge, Judgement
 from fuzzconv.pipeline import precision_of
+from fuzzconv.reference.confirm import confirm_reference
 from fuzzconv.report.reproducer import SCRIPT_FILE, summary, write_reproducer
 from fuzzconv.route import Route
 from fuzzconv.toolchain.toolchain import Toolchain
@@ -54,12 +56,13 @@ def reduce_candidate(
     seconds = max(1.0, task.until - time.monotonic() - _RESERVE_SECONDS)
     located = _localised(judgement, verdict, task, judge, settings.routes, seconds / 4)
     reduction = reduce(located, judge, settings.routes, seconds=min(seconds * 3 / 4, settings.reduce_seconds))
-    duplicate = any(covers(found, reduction.signature) for found in task.found)
-    status = "duplicate" if duplicate else "reduced"
-    known = matching(reduction.signature, settings.known_bugs)
-    finding = finding_of(reduction, original, settings.toolchain, known.slug if known else "")
+    status, variant_of = _relation(reduction, task)
     summed: Mapping[str, object] = {}
+    if status == "reduced" and _doubt(reduction):
+        status = "doubtful"
     if status == "reduced":
+        known = matching(reduction.signature, settings.known_bugs)
+        finding = finding_of(reduction, original, settings.toolchain, known.slug if known else "")
         finding = replace(finding, blame=blame_of(reduction.judgement, reduction.verdict, judge))
         finding = _confirmed(finding, settings, task.until)
         if finding.reproduced[0]:
@@ -71,12 +74,32 @@ def reduce_candidate(
         status,
         reduction.signature,
         summed,
+        variant_of,
         seconds=reduction.seconds,
         nodes_before=len(original.model.graph.node),
         nodes_after=len(reduction.case.model.graph.node),
         judged=reduction.judged,
         executions=executions(),
     )
+
+
+def _relation(reduction: Reduction, task: ReduceTask) -> tuple[str, str]:
+    """What the reduced failure is to those found before: the status, and the slug it is a variant of."""
+    kind = reduction.verdict.kind.value
+    for found in task.found:
+        if covers(found.signature, reduction.signature):
+            return "duplicate", ""
+    for found in task.found:
+        if found.kind == kind and is_variant(found.signature, reduction.signature):
+            return "variant", found.slug
+    return "reduced", ""
+
+
+def _doubt(reduction: Reduction) -> str:
+    """Why the reference of a wrong result can't be trusted; empty when a second one agrees."""
+    if reduction.signature.family != "result":
+        return ""
+    return confirm_reference(reduction.case, reduction.judgement.reference)
 
 
 def _same_failure(judgement: Judgement, task: ReduceTask) -> Verdict | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fuzzconv.campaign.examiner import CANDIDATE_FILE
-from fuzzconv.campaign.messages import CandidateFound
+from fuzzconv.campaign.messages import CandidateFound, FoundBug
 from fuzzconv.campaign.settings import CampaignSettings
 from fuzzconv.campaign.tally import Tally
 from fuzzconv.errors import MissingToolError, UsageError
@@ -28,14 +28,14 @@ class EarlierRun:
         spent: seconds of its budget that are used up.
         next_round: number of the next search round.
         tally: its totals.
-        found: exact signatures of its findings.
+        found: its findings.
         pending: its candidates that wait for reduction.
     """
 
     spent: float = 0.0
     next_round: int = 0
     tally: Tally | None = None
-    found: frozenset[Signature] = frozenset()
+    found: frozenset[FoundBug] = frozenset()
     pending: tuple[CandidateFound, ...] = ()
 
 
@@ -88,14 +88,18 @@ def earlier_run(store: RunStore, findings: Path) -> EarlierRun:
         spent=float(str(store.facts().get("elapsed_s", 0.0))),
         next_round=max((record.number + 1 for record in rounds), default=0),
         tally=Tally.of_store(store),
-        found=frozenset(_signatures(findings)),
+        found=frozenset(_found(findings)),
         pending=tuple(c for c in (_candidate(Path(w.folder)) for w in waiting) if c),
     )
 
 
-def _signatures(findings: Path) -> list[Signature]:
+def _found(findings: Path) -> list[FoundBug]:
     documents = (_json(path) for path in sorted(findings.glob("[!.]*/finding.json")))
-    return [Signature.from_parts(_mapping(d["signature_parts"])) for d in documents if d]
+    return [
+        FoundBug(Signature.from_parts(_mapping(d["signature_parts"])), str(d["kind"]), str(d["slug"]))
+        for d in documents
+        if d
+    ]
 
 
 def _candidate(folder: Path) -> CandidateFound | None:

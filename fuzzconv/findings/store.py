@@ -217,6 +217,14 @@ class RunStore:
             (slug, signature, json.dumps(summary)),
         )
 
+    def add_variant(self, slug: str, signature: str) -> None:
+        """Note a variant of a finding: the same bug at another operator of its group."""
+        row = self._db.execute("SELECT summary FROM findings WHERE slug = ?", (slug,)).fetchone()
+        if row:
+            summary = json.loads(row[0])
+            summary["variants"] = sorted({*summary.get("variants", []), signature})
+            self._db.execute("UPDATE findings SET summary = ? WHERE slug = ?", (json.dumps(summary), slug))
+
     def findings(self) -> list[dict[str, object]]:
         """The summaries of all findings, in the order they were found."""
         query = "SELECT summary, hits FROM findings ORDER BY rowid"
