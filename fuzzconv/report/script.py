@@ -91,7 +91,7 @@ def _pieces(finding: Finding) -> list[str]:
     location = quoted(finding.case.external_file or EXTERNAL_DATA_FILE)
     save = f", save_as_external_data=True, size_threshold=0, location={location}"
     arguments = "".join(f', "{a}"' for a in route_arguments(finding))
-    child_call = '    if sys.argv[1:2] == ["child"]:\n        run_ncnn(*sys.argv[2:])\n        leave(0)\n'
+    child_call = _template("main_weights" if verdict.kind.is_weight_fault else "main_child")
     return [
         model_source(finding.case.model),
         _judge(finding),

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from made_findings import finding, healthy, lost_axes, shifted_weights, too_new_ir
+from made_findings import finding, healthy, lost_axes, model, shifted_weights, too_new_ir
+from onnx import helper
 
 from fuzzconv.case import Case, read_arrays
 from fuzzconv.converters.conversion import Conversion, Outcome, ToolRun
@@ -211,3 +212,42 @@ def test_a_model_that_was_changed_is_no_verdict(tmp_path: Path) -> None:
     folder = write_reproducer(finding(healthy(), Kind.REFUSED, "onnx2ncnn/cpu", "convert"), tmp_path)
     Case(lost_axes().model, {}).write(folder)
     assert run(folder).returncode == 2
+
+
+NEW_DIALECT = (
+    '            ex.input("in0", ncnn.Mat(in0.numpy(), batch_index=233).clone())\n\n'
+    '            _, out0 = ex.extract("out0")\n'
+    "            out.append(torch.from_numpy(out0.numpy(batch_index=233)))\n"
+)
+OLD_DIALECT = (
+    '            ex.input("in0", ncnn.Mat(in0.squeeze(0).numpy()).clone())\n\n'
+    '            _, out0 = ex.extract("out0")\n'
+    "            out.append(torch.from_numpy(np.array(out0)).unsqueeze(0))\n"
+)
+STAND_IN = """#!/bin/sh
+printf '7767517\\n2 2\\nInput in0 0 1 in0\\nReLU r 1 1 in0 out0\\n' > model.ncnn.param
+: > model.ncnn.bin
+cat > model_ncnn.py <<'END'
+{script}END
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("script", "code"), [(NEW_DIALECT, 0), (OLD_DIALECT, 0), ('ex.input("in0", what(in0))\n', 2)]
+)
+def test_both_dialects_of_pnnxs_script_are_followed(script: str, code: int, tmp_path: Path) -> None:
+    """With a stand-in for pnnx, since older releases than the installed one write the other dialect."""
+    made = Case(
+        model([helper.make_node("Relu", ["x"], ["y"])], {"x": (1, 2, 3)}, {"y": (1, 2, 3)}),
+        {"x": np.arange(6, dtype=np.float32).reshape(1, 2, 3) - 2},
+    )
+    expected = {"y": np.maximum(made.inputs["x"], 0)}
+    folder = write_reproducer(finding(made, Kind.NAN, "pnnx:fp16=0/cpu", expected=expected), tmp_path)
+    source = (folder / "reproduce.py").read_text()
+    (folder / "reproduce.py").write_text(source.replace('read(2) != b"#!"', 'read(2) == b"#!"'))
+    stand_in = tmp_path / "pnnx"
+    stand_in.write_text(STAND_IN.format(script=script))
+    stand_in.chmod(0o755)
+    done = run(folder, PNNX=str(stand_in))
+    assert done.returncode == code, done.stdout + done.stderr
