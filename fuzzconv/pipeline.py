@@ -18,6 +18,7 @@ import numpy as np
 from fuzzconv.case import Array, Case
 from fuzzconv.converters.conversion import Binding, Conversion, Converter, Feeding
 from fuzzconv.judgement import Judgement
+from fuzzconv.oracles.determinism import compare_runs
 from fuzzconv.oracles.process import judge_conversion, judge_run, judge_trace, warning_of
 from fuzzconv.oracles.values import judge_outputs
 from fuzzconv.oracles.weights import judge_weights
@@ -25,7 +26,7 @@ from fuzzconv.reference.compute import compute_reference
 from fuzzconv.reference.reference import Precision, Reference
 from fuzzconv.route import Route
 from fuzzconv.runtime.execution import Feed, Fetch, RunRequest, RunResult, Runtime, WeightTrace
-from fuzzconv.runtime.options import options_for
+from fuzzconv.runtime.options import options_for, runs_of
 from fuzzconv.verdict import Kind, Verdict
 
 
@@ -162,12 +163,38 @@ class _Road:
             self.results.setdefault(str(route), result)
             return verdict
         readings = _readings(feeding.outputs, result)
-        judged = [(self._compare(route, conversion, actual), actual) for actual in readings]
-        verdict, actual = min(judged, key=lambda pair: pair[0].kind.rank)
+        judged = [self._compare(route, conversion, actual) for actual in readings]
+        chosen = min(range(len(readings)), key=lambda i: judged[i].kind.rank)
+        verdict = judged[chosen]
         if verdict.kind is Kind.OK or str(route) not in self.actual:
             self.results[str(route)] = result
-            self.actual[str(route)] = actual
+            self.actual[str(route)] = readings[chosen]
+        for _ in range(1, runs_of(route.options)):
+            again = self._pipeline.run(request, route.device)
+            verdict = self._judge_again(route, conversion, feeding, (result, again), chosen) or verdict
         return verdict
+
+    def _judge_again(
+        self,
+        route: Route,
+        conversion: Conversion,
+        feeding: Feeding,
+        runs: tuple[RunResult, RunResult],
+        reading: int,
+    ) -> Verdict | None:
+        """A second run of the same request beside the first; None when they agree or can't be judged."""
+        bounds = self._reference.bounds.get(precision_of(route))
+        if bounds is None or conversion.unsupported:
+            return None
+        failed = judge_run(route, conversion, runs[1])
+        if failed:
+            return failed
+        first, second = (_readings(feeding.outputs, result)[reading] for result in runs)
+        comparison = compare_runs(self._reference, precision_of(route), first, second)
+        if comparison:
+            return None
+        warned = warning_of(conversion)
+        return Verdict(route, comparison.kind, comparison.description, warned, "compare", comparison.evidence)
 
     def _compare(self, route: Route, conversion: Conversion, actual: Mapping[str, Array | None]) -> Verdict:
         precision = precision_of(route)

@@ -2,8 +2,8 @@
 
 Every row starts from ``BASELINE``, which switches off all reduced precision: what is left is fp32
 arithmetic. A row's name is one or more *switches* joined by ``-``; a switch sets a single field of
-``ncnn.Option`` (ncnn's ``src/option.h``), so the smallest row that shows a failure names the options to blame.
-``twice`` sets nothing: it asks for the same network to be run again and compared with itself.
+``ncnn.Option`` (ncnn's ``src/option.h``), so the smallest row that shows a failure names the options to
+blame. ``twice`` sets nothing: it asks for the same network to be run again and compared with itself.
 
     row_name({"nosgemm", "fp16s"})       # "fp16s-nosgemm"
     options_for("nopacking", "cpu")      # {..., "use_packing_layout": False}
@@ -12,7 +12,7 @@ arithmetic. A row's name is one or more *switches* joined by ``-``; a switch set
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import combinations
 
 from fuzzconv.errors import UsageError
@@ -55,33 +55,68 @@ _SETS: Mapping[str, tuple[str, ...]] = {
 _NO_OPTION = frozenset({"twice"})
 
 _CPU_ROWS = (
-    *("nopacking", "nowinograd", "nowinograd23", "nowinograd43", "nowinograd63", "nosgemm"),
-    *("nowinograd43-nowinograd63", "nowinograd23-nowinograd63", "nowinograd23-nowinograd43"),
-    *("nowinograd-nosgemm", "nopacking-nowinograd-nosgemm", "threads2", "threads2-twice", "nolightmode"),
+    *(
+        "nopacking",
+        "nowinograd",
+        "nowinograd63",
+        "nowinograd43-nowinograd63",
+        "nosgemm",
+        "nowinograd-nosgemm",
+    ),
+    *("nopacking-nowinograd-nosgemm", "threads2", "threads2-twice", "nolightmode"),
     *("fp16", "fp16s", "bf16s", "bf16s-nopacking"),
 )
 _VULKAN_ROWS = (
-    *("nopacking", "nowinograd", "nowinograd23", "nowinograd43", "nosgemm", "nosubgroup", "nolightmode"),
-    *("twice", "fp16p", "fp16s", "fp16", "bf16p", "bf16"),
+    *("nopacking", "nowinograd", "nowinograd43", "nosgemm", "nosubgroup", "nolightmode", "twice"),
+    *("fp16p", "fp16s", "fp16", "bf16p"),
 )
-_ON_X86 = {"fp16": "on x86 only use_fp16_storage has an effect: the same as fp16s"}
-_VULKAN_IGNORES = "ncnn's Vulkan layers do not read it"
-_WITHOUT_EFFECT: Mapping[str, Mapping[str, str]] = {
+_ONLY_VULKAN = "only Vulkan layers read it"
+_NOT_VULKAN = "no Vulkan layer reads it"
+_NO_READER = "no layer reads it"
+_LEFT_OUT: Mapping[str, Mapping[str, str]] = {
     "cpu": {
-        "fp16p": "read by Vulkan alone",
-        "fp16a": "nothing without fp16s, which fp16 has",
-        "bf16p": "read by Vulkan alone",
-        "nosubgroup": "read by Vulkan alone",
-        "tensorstorage": "no layer of ncnn reads it",
+        "fp16p": _ONLY_VULKAN,
+        "fp16a": "nothing without fp16s; the row fp16 has both",
+        "bf16p": _ONLY_VULKAN,
+        "bf16": "bf16p changes nothing, so it is bf16s",
+        "nowinograd23": "F(2,3) is the last resort: nowinograd43-nowinograd63 leads to it, this one nowhere",
+        "nowinograd43": "F(4,3) is the default above 32 channels alone, which cases seldom have",
+        "nosubgroup": _ONLY_VULKAN,
+        "tensorstorage": _NO_READER,
     },
     "vulkan": {
-        "fp16a": "ncnn switches it off without fp16p or fp16s; fp16 has it",
-        "bf16s": "needs a driver with bf16 storage; bf16 has it where there is one",
-        "nowinograd63": _VULKAN_IGNORES,
-        "threads2": _VULKAN_IGNORES,
-        "tensorstorage": "no layer of ncnn reads it",
+        "fp16a": "ncnn switches it off without fp16p or fp16s; the row fp16 has all",
+        "bf16s": "needs a driver with bf16 storage, which Mesa's lavapipe lacks",
+        "bf16": "needs a driver with bf16 storage; without it is bf16p",
+        "nowinograd23": "used only where nowinograd43 leads to it",
+        "nowinograd63": _NOT_VULKAN,
+        "threads2": "for layers without a shader alone, which the CPU rows test",
+        "tensorstorage": _NO_READER,
     },
 }
+_LEFT_OUT_ON_X86 = {"fp16": "on x86 it is fp16s: there is no half arithmetic"}
+_X86 = frozenset({"x86_64", "AMD64", "i686"})
+
+_CONVOLUTION = frozenset({"Convolution"})
+_READERS: Mapping[str, Mapping[str, frozenset[str]]] = {
+    "cpu": {
+        "nowinograd": _CONVOLUTION,
+        "nowinograd23": _CONVOLUTION,
+        "nowinograd43": _CONVOLUTION,
+        "nowinograd63": _CONVOLUTION,
+        "nosgemm": frozenset({"Convolution", "Deconvolution", "DeformableConv2D"}),
+    },
+    "vulkan": {
+        "nowinograd": _CONVOLUTION,
+        "nowinograd23": _CONVOLUTION,
+        "nowinograd43": _CONVOLUTION,
+        "nosgemm": frozenset({"Convolution", "Convolution1D", "Deconvolution"}),
+        "nosubgroup": frozenset({"Gemm", "MultiHeadAttention", "SDPA"}),
+        "nopacking": frozenset({"Convolution", "ConvolutionDepthWise", "Reshape", "Unfold"}),
+    },
+}
+_READERS_ON_X86 = {"fp16s": frozenset({"InnerProduct", "MultiHeadAttention"})}
+"""Layer types that read a switch, where not all do (ncnn's ``src/layer``)."""
 
 
 def options_for(row: str, device: str) -> dict[str, bool | int]:
@@ -121,23 +156,34 @@ def row_name(switches: Iterable[str]) -> str:
     return "-".join(words + [switch for switch in SWITCHES if switch in left])
 
 
-def rows_for(device: str, machine: str = "") -> tuple[str, ...]:
+def rows_for(device: str, layers: Collection[str] | None = None, machine: str = "") -> tuple[str, ...]:
     """The rows worth a run on a device: those that can make ncnn compute in another way there.
 
     Args:
         device: as in route ids.
+        layers: types of the layers of a network, which leaves rows out that none of them reads.
         machine: processor type as ``platform.machine`` has it; this machine's when empty.
     """
-    rows = _VULKAN_ROWS if device == "vulkan" else _CPU_ROWS
-    return tuple(row for row in rows if row not in rows_left_out(device, machine))
+    left_out = rows_left_out(device, machine)
+    readers = dict(_READERS.get(device, {}))
+    if device == "cpu" and _is_x86(machine):
+        readers |= _READERS_ON_X86
+    return tuple(
+        row
+        for row in (_VULKAN_ROWS if device == "vulkan" else _CPU_ROWS)
+        if row not in left_out
+        and (layers is None or all((readers.get(s) or set(layers)) & set(layers) for s in switches_of(row)))
+    )
 
 
 def rows_left_out(device: str, machine: str = "") -> dict[str, str]:
-    """Rows of single switches (and sets of them) that change nothing on a device, with the reason."""
-    reasons = dict(_WITHOUT_EFFECT.get(device, {}))
-    if device != "vulkan" and (machine or platform.machine()) in ("x86_64", "AMD64", "i686"):
-        reasons |= _ON_X86
-    return reasons
+    """Switches, and sets of them, that are not run by themselves on a device, each with the reason."""
+    reasons = dict(_LEFT_OUT.get(device, {}))
+    return reasons | _LEFT_OUT_ON_X86 if device == "cpu" and _is_x86(machine) else reasons
+
+
+def _is_x86(machine: str) -> bool:
+    return (machine or platform.machine()) in _X86
 
 
 def smaller_rows(row: str) -> Iterator[str]:
