@@ -45,7 +45,7 @@ def run_model(model: onnx.ModelProto, inputs: Mapping[str, Array]) -> dict[str, 
     try:
         session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
         names = [output.name for output in session.get_outputs()]
-        values = session.run(names, dict(inputs))
+        values = session.run(names, {name: np.asarray(array) for name, array in inputs.items()})
     except Exception:  # onnxruntime raises its own unrelated types, RuntimeError and ValueError alike
         return None
     tensors = ((n, v) for n, v in zip(names, values, strict=True) if isinstance(v, np.ndarray | np.generic))

@@ -1,0 +1,52 @@
+"""Cases written down in a few words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from fuzzconv.case import Array, Case
+from fuzzconv.findings.rebuild import value_info
+from fuzzconv.judgement import Judgement
+from fuzzconv.reference.reference import Reference
+from fuzzconv.route import Route
+from fuzzconv.verdict import Kind, Verdict
+
+
+def array(*shape: int) -> Array:
+    """1.5, 2.5, … : no pattern that reduction likes."""
+    return (np.arange(np.prod(shape)) + 1.5).astype(np.float32).reshape(shape)
+
+
+def case(
+    nodes: Sequence[onnx.NodeProto],
+    inputs: Mapping[str, Array],
+    weights: Mapping[str, Array] | None = None,
+    *,
+    outputs: Sequence[str] = ("y",),
+    opset: int = 13,
+) -> Case:
+    graph = helper.make_graph(
+        list(nodes),
+        "small",
+        [value_info(name, a) for name, a in inputs.items()],
+        [onnx.ValueInfoProto(name=name) for name in outputs],
+        [numpy_helper.from_array(a, name) for name, a in (weights or {}).items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+    return Case(model, dict(inputs))
+
+
+def node(operator: str, inputs: str, outputs: str = "y", **attributes: object) -> onnx.NodeProto:
+    return helper.make_node(operator, inputs.split(), outputs.split(), **attributes)
+
+
+def verdict(route: str, kind: Kind, stage: str = "compare", warned: str = "", **evidence: object) -> Verdict:
+    return Verdict(Route.parse(route), kind, kind.value, warned, stage, evidence)
+
+
+def judgement(judged: Case, *verdicts: Verdict, **more: object) -> Judgement:
+    return Judgement(judged, Reference(), verdicts, **more)  # type: ignore[arg-type]

@@ -1,0 +1,170 @@
+"""Each pass proposes the edits it is there for; which are valid is left to ``rebuilt``."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from onnx import helper, numpy_helper
+from small_cases import array, case, node
+
+from fuzzconv.case import Case
+from fuzzconv.findings.draft import Draft
+from fuzzconv.findings.passes.attributes import (
+    drop_inputs,
+    plain_dtypes,
+    reset_attributes,
+    simplify_attributes,
+)
+from fuzzconv.findings.passes.dims import shrink_dims
+from fuzzconv.findings.passes.edit import Pass
+from fuzzconv.findings.passes.nodes import bypass_nodes, cut_nodes, drop_outputs
+from fuzzconv.findings.passes.storage import plain_storage
+from fuzzconv.findings.passes.values import simplify_values
+from fuzzconv.findings.rebuild import rebuilt
+
+
+def variants(one_pass: Pass, made: Case) -> list[Case]:
+    """The valid ones."""
+    edits = [edit.make() for edit in one_pass(made)]
+    return [valid for edit in edits if edit is not None and (valid := rebuilt(edit)) is not None]
+
+
+def shapes(made: Case) -> dict[str, tuple[int, ...]]:
+    draft = Draft(made)
+    return {name: a.shape for name, a in (*draft.inputs.items(), *draft.tensors.items())}
+
+
+def attributes_of(made: Case) -> dict[str, object]:
+    return {a.name: helper.get_attribute_value(a) for n in made.model.graph.node for a in n.attribute}
+
+
+CONV = case(
+    [node("Conv", "x w b", kernel_shape=[3, 2], group=2)],
+    {"x": array(1, 4, 6, 5)},
+    {"w": array(6, 2, 3, 2), "b": array(6)},
+)
+
+
+def test_a_spatial_axis_shrinks_alone_and_channels_with_their_weights() -> None:
+    seen = [shapes(v) for v in variants(shrink_dims, CONV)]
+    assert {"x": (1, 4, 6, 2), "w": (6, 2, 3, 2), "b": (6,)} in seen
+    # output channels go with the bias, still divisible by the group
+    assert {"x": (1, 4, 6, 5), "w": (2, 2, 3, 2), "b": (2,)} in seen
+
+
+def test_a_kernel_axis_shrinks_with_its_attribute() -> None:
+    smaller = [v for v in variants(shrink_dims, CONV) if shapes(v)["w"] == (6, 2, 1, 2)]
+    assert smaller
+    assert attributes_of(smaller[0])["kernel_shape"] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "x", "weights", "wanted"),
+    [
+        # a size inside a constant shape, and a product of two sizes
+        ([node("Reshape", "x s")], (1, 3, 4), {"s": np.array([3, 4])}, {"x": (1, 1, 4), "s": (2,)}),
+        ([node("Reshape", "x s")], (1, 3, 4), {"s": np.array([12])}, {"x": (1, 1, 4), "s": (1,)}),
+        # a sum of sizes
+        ([node("Split", "x s", "y z")], (5, 1), {"s": np.array([2, 3])}, {"x": (3, 1), "s": (2,)}),
+        # weights of a recurrent layer: four gates on one axis
+        (
+            [node("LSTM", "x w r", hidden_size=3)],
+            (2, 1, 1),
+            {"w": array(1, 12, 1), "r": array(1, 12, 3)},
+            {"x": (2, 1, 1), "w": (1, 4, 1), "r": (1, 4, 1)},
+        ),
+        # both operands of an addition
+        ([node("Add", "x w")], (2, 5), {"w": array(2, 5)}, {"x": (2, 1), "w": (2, 1)}),
+    ],
+)
+def test_sizes_that_belong_together_shrink_together(
+    nodes: list, x: tuple[int, ...], weights: dict, wanted: dict
+) -> None:
+    outputs = tuple(nodes[0].output)
+    seen = [shapes(v) for v in variants(shrink_dims, case(nodes, {"x": array(*x)}, weights, outputs=outputs))]
+    assert wanted in seen
+
+
+def test_either_end_of_an_array_can_be_kept() -> None:
+    kept = [v.inputs["x"].tolist() for v in variants(shrink_dims, case([node("Relu", "x")], {"x": array(3)}))]
+    assert [1.5] in kept
+    assert [3.5] in kept
+
+
+def test_nodes_are_cut_and_bypassed() -> None:
+    chain = case([node("Relu", "x", "a"), node("Exp", "a", "b"), node("Abs", "b")], {"x": array(2)})
+    assert {v.operators for v in variants(cut_nodes, chain)} >= {("Relu", "Exp"), ("Exp", "Abs")}
+    assert ("Relu", "Abs") in {v.operators for v in variants(bypass_nodes, chain)}
+
+
+def test_outputs_are_dropped() -> None:
+    forked = case([node("Relu", "x", "a"), node("Exp", "x", "b")], {"x": array(2)}, outputs=("a", "b"))
+    assert {v.operators for v in variants(drop_outputs, forked)} == {("Relu",), ("Exp",)}
+
+
+def test_attributes_are_left_out_alone_and_together() -> None:
+    pool = case(
+        [node("AveragePool", "x", kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1)], {"x": array(1, 1, 4, 4)}
+    )
+    seen = [attributes_of(v) for v in variants(reset_attributes, pool)]
+    assert {"kernel_shape": [2, 2]} in seen
+    assert {"kernel_shape": [2, 2], "ceil_mode": 1} in seen
+    assert {"kernel_shape": [1, 1], "ceil_mode": 1} in seen
+
+
+def test_values_of_attributes_get_plainer() -> None:
+    flatten = case([node("Flatten", "x", axis=-1)], {"x": array(2, 3)})
+    assert {attributes_of(v)["axis"] for v in variants(simplify_attributes, flatten)} >= {0, 1, 2}
+    leaky = case([node("LeakyRelu", "x", alpha=0.3)], {"x": array(2)})
+    assert 1.0 in {attributes_of(v)["alpha"] for v in variants(simplify_attributes, leaky)}
+
+
+def test_optional_and_surplus_inputs_are_left_out() -> None:
+    assert any(len(v.model.graph.node[0].input) == 2 for v in variants(drop_inputs, CONV))
+    joined = case([node("Concat", "x z", axis=0)], {"x": array(2), "z": array(2)})
+    assert {tuple(v.inputs) for v in variants(drop_inputs, joined)} == {("x",), ("z",)}
+    clipped = case([node("Clip", "x lo hi")], {"x": array(2)}, {"lo": array(), "hi": array()})
+    assert ["x", "", "hi"] in [list(v.model.graph.node[0].input) for v in variants(drop_inputs, clipped)]
+
+
+def test_dtypes_become_float32() -> None:
+    (floats,) = variants(plain_dtypes, case([node("Abs", "x")], {"x": np.arange(2)}))
+    assert floats.inputs["x"].dtype == np.float32
+
+
+def test_values_become_simple_all_at_once_and_one_by_one() -> None:
+    made = case([node("Add", "x w")], {"x": array(3)}, {"w": array(3)})
+    seen = [(v.inputs["x"].tolist(), Draft(v).tensors["w"].tolist()) for v in variants(simplify_values, made)]
+    assert ([0, 0, 0], [0, 0, 0]) in seen
+    assert ([1, 2, 3], [1.5, 2.5, 3.5]) in seen
+    assert ([1.5, 2.5, 3.5], [1, 1, 1]) in seen
+
+
+def test_integer_constants_are_structure_and_stay() -> None:
+    made = case([node("Reshape", "x s")], {"x": array(2, 3)}, {"s": np.array([3, 2])})
+    assert all(Draft(v).tensors["s"].tolist() == [3, 2] for v in variants(simplify_values, made))
+
+
+def test_storage_becomes_plain_in_one_step() -> None:
+    typed = helper.make_tensor("long_weight", 1, [2], [1.5, 2.5])
+    odd = case(
+        [
+            node("Constant", "", "kept_constant", value=numpy_helper.from_array(array(2))),
+            helper.make_node("Add", ["x", "long_weight"], ["between"], name="named", doc_string="why"),
+            node("Mul", "between kept_constant"),
+        ],
+        {"x": array(2)},
+    )
+    odd.model.graph.initializer.append(typed)
+    odd.model.producer_name = "someone"
+    odd.model.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "n"
+    odd = Case(odd.model, odd.inputs, external_data=True, declare_inputshape=True)
+    plain = variants(plain_storage, odd)[0]
+    assert plain.operators == ("Add", "Mul")
+    assert not plain.external_data
+    assert not plain.declare_inputshape
+    assert plain.model.producer_name == ""
+    assert all(t.HasField("raw_data") for t in plain.model.graph.initializer)
+    assert {t.name for t in plain.model.graph.initializer} == {"w1", "w2"}
+    assert [list(n.output) for n in plain.model.graph.node] == [["t"], ["y"]]
+    assert plain.model.graph.input[0].type.tensor_type.shape.dim[0].dim_value == 2

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from small_cases import array, case, judgement, node, verdict
+
+from fuzzconv.findings.finding import Signature
+from fuzzconv.findings.signature import (
+    coarse,
+    covers,
+    failures,
+    normalise_message,
+    same_cause,
+    signature_of,
+)
+from fuzzconv.verdict import Kind
+
+RELU = case([node("Relu", "x")], {"x": array(2)}, opset=14)
+ROUTES = ("pnnx:fp16=0/cpu", "pnnx:fp16=1/cpu", "pnnx:fp16=0/vulkan", "pnnx:fp16=1/vulkan", "onnx2ncnn/cpu")
+
+
+def judged(**kinds: Kind) -> list:
+    """Verdicts on all routes: p0, p1 (CPU), v0, v1 (Vulkan), o; ``ok`` where not said."""
+    names = dict(zip(("p0", "p1", "v0", "v1", "o"), ROUTES, strict=True))
+    return [verdict(route, kinds.get(short, Kind.OK)) for short, route in names.items()]
+
+
+@pytest.mark.parametrize(
+    ("failing", "condition"),
+    [
+        (("p0", "p1", "v0", "v1"), ""),
+        (("p0", "p1"), ""),
+        (("v0", "v1"), "vulkan"),
+        (("p1", "v1"), "fp16=1"),
+        (("p1",), "fp16=1"),
+        (("v1",), "fp16=1+vulkan"),
+        (("p0", "v0"), ""),
+    ],
+)
+def test_a_condition_is_what_all_failing_routes_share_and_a_plainer_passing_one_lacks(
+    failing: tuple[str, ...], condition: str
+) -> None:
+    found = judgement(RELU, *judged(**dict.fromkeys(failing, Kind.DIVERGENCE)))
+    (failure,) = failures(found)
+    assert signature_of(found, failure).condition == condition
+
+
+def test_weight_faults_carry_no_device() -> None:
+    found = judgement(RELU, *judged(v0=Kind.WEIGHT_SHIFT))
+    assert signature_of(found, failures(found)[0]).condition == ""
+
+
+def test_an_option_row_is_a_condition_when_the_plain_row_passes() -> None:
+    rows = ["pnnx:fp16=0/cpu", "pnnx:fp16=0/cpu:bf16", "pnnx:fp16=0/cpu:fp16"]
+    found = judgement(
+        RELU,
+        verdict(rows[0], Kind.OK),
+        verdict(rows[1], Kind.DIVERGENCE),
+        verdict(rows[2], Kind.OK),
+    )
+    assert signature_of(found, failures(found)[0]).condition == "bf16"
+
+
+@pytest.mark.parametrize(("one", "other"), [(Kind.NAN, Kind.DIVERGENCE), (Kind.SHAPE_MISMATCH, Kind.NAN)])
+def test_shape_nan_and_divergence_are_one_failure(one: Kind, other: Kind) -> None:
+    found = judgement(RELU, *judged(p0=one, p1=other))
+    (failure,) = failures(found)
+    assert str(failure.route) == "pnnx:fp16=0/cpu"
+    assert signature_of(found, failure).family == "result"
+
+
+def test_a_crash_and_a_wrong_result_are_two_failures_silent_ones_first() -> None:
+    found = judgement(
+        RELU,
+        verdict("pnnx:fp16=0/cpu", Kind.DIVERGENCE, warned="said so"),
+        verdict("onnx2ncnn/cpu", Kind.CRASH, "convert"),
+    )
+    assert [f.kind for f in failures(found)] == [Kind.CRASH, Kind.DIVERGENCE]
+
+
+def test_equal_wrong_values_of_both_converters_are_ncnns() -> None:
+    wrong = {"y": np.array([7, 8], np.float32)}
+    same = {ROUTES[0]: wrong, ROUTES[4]: {"y": wrong["y"].reshape(1, 2)}}
+    both = judgement(RELU, *judged(p0=Kind.DIVERGENCE, o=Kind.DIVERGENCE), actual=same)
+    (failure,) = failures(both)
+    assert signature_of(both, failure).converter == "ncnn"
+    different = {**same, ROUTES[4]: {"y": np.array([7, 9], np.float32)}}
+    apart = judgement(RELU, *judged(p0=Kind.DIVERGENCE, o=Kind.DIVERGENCE), actual=different)
+    assert [signature_of(apart, f).converter for f in failures(apart)] == ["pnnx", "onnx2ncnn"]
+
+
+def test_a_crash_carries_its_last_message_without_what_varies() -> None:
+    told = "loading /tmp/a1/m.onnx\n what(): no 'conv_12' in /tmp/a1/m.onnx, 0x55ab12, 17\n"
+    assert normalise_message(told) == "what(): no NAME in PATH, ADDRESS, N"
+    found = judgement(RELU, verdict(ROUTES[0], Kind.CRASH, "convert", signal="SIGABRT", message=told))
+    message = signature_of(found, failures(found)[0]).message
+    assert message == "SIGABRT: what(): no NAME in PATH, ADDRESS, N"
+
+
+def test_an_unknown_layer_is_named() -> None:
+    found = judgement(RELU, verdict(ROUTES[0], Kind.LOAD_FAILURE, "load", unknown_layer="Gelu"))
+    assert signature_of(found, failures(found)[0]).message == "unknown layer Gelu"
+
+
+@pytest.mark.parametrize("operator", ["Pow", "Mul"])
+def test_a_fault_of_the_weight_writer_is_one_whatever_operator_shows_it(operator: str) -> None:
+    made = case([node(operator, "x w")], {"x": array(2)}, {"w": array(1)})
+    told = {"culprit_type": "MemoryData", "culprit_constant": "'w' int64[1] = [-1]", "culprit_written": 8}
+    found = judgement(made, verdict("onnx2ncnn/cpu", Kind.WEIGHT_LOST, "weights", **told))
+    assert signature_of(found, failures(found)[0]).operators == ("MemoryData(not float32)",)
+
+
+def pool(words: str, **changes: str) -> Signature:
+    frame = {"family": "result", "converter": "pnnx", "stage": "compare", **changes}
+    return Signature(**frame, operators=(f"AveragePool({words})" if words else "AveragePool",))
+
+
+def test_an_exact_signature_covers_a_wide_one_with_its_traits() -> None:
+    exact = pool("ceil_mode=1")
+    assert covers(exact, pool("ceil_mode=1,large,pads,rank=4"))
+    assert covers(pool(""), pool("pads"))
+    assert not covers(exact, pool("pads"))
+    assert not covers(exact, pool("ceil_mode=1", condition="vulkan"))
+    assert not covers(exact, pool("ceil_mode=1", family="crash"))
+    assert not covers(exact, pool("ceil_mode=1", converter="onnx2ncnn"))
+
+
+def test_ncnn_stands_for_either_converter() -> None:
+    assert same_cause(pool("pads", converter="ncnn"), pool("pads"))
+    assert same_cause(pool("pads"), pool("pads", converter="ncnn"))
+    assert not same_cause(pool("pads", converter="onnx2ncnn"), pool("pads"))
+
+
+def test_coarse_forgets_traits() -> None:
+    assert coarse(pool("ceil_mode=1,pads")) == pool("")
