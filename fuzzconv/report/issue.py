@@ -111,8 +111,11 @@ def _steps(finding: Finding) -> str:
 
 
 def _context(finding: Finding) -> str:
+    """Versions of what took part (the other converter did not), then the machine."""
     here = machine()
-    rows = [*finding.tools.items(), ("CPU", here["cpu"]), ("OS", here["os"]), ("Python", here["python"])]
+    converters = {"pnnx", "onnx2ncnn"} - {finding.verdict.route.converter}
+    tools = [(name, said) for name, said in finding.tools.items() if name not in {*converters, "hypothesis"}]
+    rows = [*tools, ("CPU", here["cpu"]), ("OS", here["os"]), ("Python", here["python"])]
     return "\n".join(f"- {one_line(str(name))}: {one_line(str(value))}" for name, value in rows)
 
 

@@ -266,3 +266,46 @@ def test_nothing_sticks_out_of_the_page(run: Path, width: int) -> None:
     assert int(measured[1]) == width
     assert int(measured[2]) <= width
     assert measured[3] == ""
+
+
+PLAY = """<script>
+const shown = () => [...document.querySelectorAll("#table tbody tr")].filter((r) => !r.hidden);
+const kinds = () => shown().map((r) => r.dataset.kind).join();
+const said = [kinds()];
+const select = document.querySelector("select[data-filter=kind]");
+select.value = "divergence";
+select.dispatchEvent(new Event("change", { bubbles: true }));
+said.push(kinds());
+select.value = "";
+select.dispatchEvent(new Event("change", { bubbles: true }));
+const head = document.querySelectorAll("#table th")[1];
+head.click();
+said.push(kinds());
+head.click();
+said.push(kinds());
+document.title = "played " + said.join(" / ") + " / " + document.querySelectorAll(".copy button").length;
+</script>"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed: sorting and filtering not tried")
+def test_sorting_and_filtering_work(run: Path) -> None:
+    page = write_html(load_run_report(run), run / "report.html")
+    text = page.read_text()
+    page.write_text(text.replace("</body>", PLAY + "</body>"))
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
+    done = subprocess.run(
+        [CHROMIUM, *options, page.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "HOME": str(run)},
+    )
+    before, filtered, rising, falling, buttons = re.search(r"<title>played (.*?)</title>", done.stdout)[
+        1
+    ].split(" / ")
+    assert before == "shape mismatch,weight shift,crash,divergence,divergence"
+    assert filtered == "divergence,divergence"
+    assert rising == "crash,shape mismatch,divergence,divergence,weight shift"
+    assert falling == "weight shift,divergence,divergence,shape mismatch,crash"
+    assert int(buttons) == text.count('class="copy"')

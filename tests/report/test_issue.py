@@ -36,7 +36,7 @@ def wrong_values() -> str:
         actual={"pnnx:fp16=0/cpu": {"z": actual}},
         conversions={"pnnx:fp16=0": conversion("7767517\nReduction r 1 1 a b 0=3\n")},
         blame=Blame("lowering to ncnn", ("pnnxsim.onnx is right",), "r"),
-        tools={"pnnx": "20261020", "vulkan": "llvmpipe"},
+        tools={"pnnx": "20261020", "onnx2ncnn": "of 2023", "vulkan": "llvmpipe"},
         reproduced=(2, 3),
     )
     verdicts = (made.verdict, Verdict(Route.parse("onnx2ncnn/cpu"), Kind.OK))
