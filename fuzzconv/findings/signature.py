@@ -22,6 +22,7 @@ import numpy as np
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.traits import Trait, operators_of, split_operator, traits_of
 from fuzzconv.judgement import Judgement
+from fuzzconv.runtime.options import condition_of, row_order
 from fuzzconv.verdict import Kind, Verdict
 
 _FAMILIES = {
@@ -211,7 +212,7 @@ def _operator_covers(exact: str, wide: str) -> bool:
 
 def _route_order(verdict: Verdict) -> tuple[object, ...]:
     route = verdict.route
-    return (bool(route.options), route.device != "cpu", route.setting, route.options, route.device)
+    return (bool(route.options), route.device != "cpu", route.setting, row_order(route.options), route.device)
 
 
 def _siblings(judgement: Judgement, verdict: Verdict) -> list[Verdict]:
@@ -234,8 +235,8 @@ def _condition(judgement: Judgement, verdict: Verdict) -> str:
         if all(r.device != "cpu" for r in bad) and any(r.device == "cpu" for r in good):
             words.append(min(r.device for r in bad))
         if all(r.options for r in bad) and any(not r.options for r in good):
-            words.append(min(r.options for r in bad))
-    return "+".join(words)
+            words.append(condition_of(min((r.options for r in bad), key=row_order)))
+    return "+".join(filter(None, words))
 
 
 def _converter(judgement: Judgement, verdict: Verdict) -> str:

@@ -16,6 +16,7 @@ from fuzzconv.findings.signature import family_of, signature_of
 from fuzzconv.findings.subgraph import connected_parts, extract, operator_nodes
 from fuzzconv.judgement import Judge, Judgement
 from fuzzconv.route import Route
+from fuzzconv.runtime.options import condition_of
 from fuzzconv.verdict import Verdict
 
 _MOST_NODES_FOR_ALL_PARTS = 3
@@ -93,8 +94,8 @@ def _witnesses(route: Route, signature: Signature, routes: Sequence[Route]) -> I
         same_run = (other.device, other.options) == (route.device, route.options)
         if same_converter and other.setting == route.setting:
             by_device = route.device in conditions and other.device != route.device
-            by_options = route.options in conditions - {""} and not other.options
-            if (by_device and other.options == route.options) or (
+            by_options = condition_of(route.options) in conditions - {""} and not other.options
+            if (by_device and other.options in ("", route.options)) or (
                 by_options and other.device == route.device
             ):
                 yield other

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 
+from fuzzconv.errors import UsageError
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.traits import LARGE, split_operator
+from fuzzconv.runtime.options import SWITCHES, switches_of
 from fuzzconv.verdict import Kind, Verdict
 
 _PHRASES = {
@@ -21,7 +23,7 @@ _PHRASES = {
     "external data": "external data",
 }
 _ANY = {"result": "an output that no layer is left for", "crash": "an error of its onnxruntime"}
-_CONDITIONS = {"fp16=1": "with fp16=1 only", "vulkan": "on Vulkan only"}
+_CONDITIONS = {"fp16=1": "with fp16=1", "vulkan": "on Vulkan"}
 _OUTCOMES = {
     Kind.NAN: "gives NaN or infinity",
     Kind.NONDETERMINISM: "gives different values from run to run",
@@ -34,8 +36,20 @@ _LONGEST_MESSAGE = 120
 def title_of(signature: Signature, verdict: Verdict) -> str:
     """The title of a finding: who, what, when it happens and what comes of it."""
     subject = " then ".join(map(_operator, signature.operators)) or _ANY[signature.family]
-    conditions = [_CONDITIONS.get(c, f"with {c} only") for c in signature.condition.split("+") if c]
-    return " ".join([f"{signature.converter}:", subject, *conditions, _outcome(signature, verdict)])
+    conditions = [_condition(c) for c in signature.condition.split("+") if c]
+    only = ["only"] if conditions else []
+    return " ".join([f"{signature.converter}:", subject, *conditions, *only, _outcome(signature, verdict)])
+
+
+def _condition(word: str) -> str:
+    """A condition for people; an option row by the fields of ``ncnn.Option`` that it sets."""
+    if word in _CONDITIONS:
+        return _CONDITIONS[word]
+    try:
+        settings = {k: v for switch in switches_of(word) for k, v in SWITCHES[switch].items()}
+    except UsageError:
+        return f"on {word}"
+    return f"with {', '.join(f'{name}={int(value)}' for name, value in settings.items())}"
 
 
 def _operator(text: str) -> str:

@@ -46,6 +46,8 @@ SWITCHES: Mapping[str, Mapping[str, bool | int]] = {
 }
 """In the order in which a row's name lists them: the precision comes first."""
 
+_POSITIONS = {switch: position for position, switch in enumerate(SWITCHES)}
+
 _SETS: Mapping[str, tuple[str, ...]] = {
     "fp16": ("fp16p", "fp16s", "fp16a"),
     "bf16": ("bf16p", "bf16s"),
@@ -196,9 +198,13 @@ def smaller_rows(row: str) -> Iterator[str]:
 
 def row_order(row: str) -> tuple[int, tuple[int, ...]]:
     """A sort key: fewer switches first, then the order of ``SWITCHES``."""
-    names = list(SWITCHES)
     switches = switches_of(row)
-    return len(switches), tuple(names.index(switch) for switch in switches)
+    return len(switches), tuple(_POSITIONS[switch] for switch in switches)
+
+
+def is_reduced(row: str) -> bool:
+    """Whether a row computes in less than fp32."""
+    return any(switch.startswith(("fp16", "bf16")) for switch in switches_of(row))
 
 
 def runs_of(row: str) -> int:
