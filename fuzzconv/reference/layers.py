@@ -125,3 +125,29 @@ class LRN(OpRun):
             near = slice(max(0, c - floor((size - 1) / 2)), min(channels - 1, c + ceil((size - 1) / 2)) + 1)
             sums[:, c] = np.square(x[:, near]).sum(axis=1)
         return (x / (bias + alpha / size * sums) ** beta,)
+
+
+class Upsample(OpRun):
+    """Upsample-7 and -9, Resize-10: asymmetric coordinates x / scale; nearest rounds down."""
+
+    op_domain = ""
+
+    def _run(
+        self, x: Real, scales: Real | None = None, mode: str | None = None, **attributes: Any
+    ) -> tuple[Real]:
+        factors = attributes["scales"] if scales is None else scales
+        for axis, factor in enumerate(factors):
+            size = x.shape[axis]
+            place = np.arange(floor(size * factor)) / factor
+            low = np.minimum(np.floor(place).astype(int), size - 1)
+            nearest = x.take(low, axis)
+            if mode == "linear":
+                high = np.minimum(low + 1, size - 1)
+                share = (place - low).reshape([-1 if a == axis else 1 for a in range(x.ndim)])
+                nearest = nearest * (1 - share) + x.take(high, axis) * share
+            x = nearest
+        return (x,)
+
+
+class Resize(Upsample):
+    """Resize-10 is Upsample under its later name."""

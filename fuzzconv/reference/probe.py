@@ -29,6 +29,7 @@ _PARAMETER_SLOTS: Mapping[str, frozenset[int]] = {
     "Dropout": frozenset({1, 2}),
     "OneHot": frozenset({1}),
     "Pad": frozenset({2}),
+    "Pow": frozenset({1}),
     "Range": frozenset({0, 1, 2}),
     "Resize": frozenset({1, 2, 3}),
     "Upsample": frozenset({1}),

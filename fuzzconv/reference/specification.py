@@ -1,8 +1,8 @@
 """The table of operators × opsets where ``onnx.reference`` is wrong or refuses a legal form.
 
 ``CORRECTIONS`` says which operator, in which opsets, what is wrong, and which formula (``layers``,
-``windows``) is computed instead when ``confirm`` asks for a second opinion. Found by running generated cases
-of every operator through both references; each row was settled by the specification's text.
+``windows``, ``recurrent``) is computed instead when ``confirm`` asks for a second opinion. Found by running
+generated cases of every operator through both references; each row was settled by the specification's text.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from onnx.reference.op_run import OpRun
 
-from fuzzconv.reference import layers, windows
+from fuzzconv.reference import layers, recurrent, windows
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class Correction:
     reason: str
 
 
+_IGNORES = "ignores clip, sequence_lens and activations"
 _FLATTENS = "takes the axis alone, where these opsets flatten the dimensions from it on"
 
 CORRECTIONS: Sequence[Correction] = (
@@ -49,6 +50,11 @@ CORRECTIONS: Sequence[Correction] = (
     Correction(
         "ConvTranspose", 1, 99, windows.ConvTranspose, "is wrong with pads and strides, fails on groups"
     ),
+    Correction("RNN", 1, 99, recurrent.RNN, _IGNORES),
+    Correction("GRU", 1, 99, recurrent.GRU, _IGNORES),
+    Correction("LSTM", 1, 99, recurrent.LSTM, _IGNORES),
+    Correction("Upsample", 7, 9, layers.Upsample, "refuses linear with most scales"),
+    Correction("Resize", 10, 10, layers.Resize, "does not know this form"),
 )
 """Where ``onnx.reference`` (of onnx 1.23) is not the specification."""
 

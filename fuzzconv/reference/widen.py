@@ -42,6 +42,9 @@ def _widen_graph(graph: onnx.GraphProto, to: int) -> None:
 
 
 def _widen_node(node: onnx.NodeProto, to: int) -> None:
+    if node.op_type == "ConstantOfShape" and not node.attribute:
+        zero = numpy_helper.from_array(np.zeros(1, _NUMPY[to]))
+        node.attribute.append(onnx.helper.make_attribute("value", zero))
     for attribute in node.attribute:
         if attribute.type == onnx.AttributeProto.GRAPH:
             _widen_graph(attribute.g, to)

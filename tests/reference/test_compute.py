@@ -233,3 +233,10 @@ def test_weights_that_are_computed_are_rounded_too():
     reference = compute_reference(case, [Precision.FP32, Precision.FP16_WEIGHTS])
     assert set(reference.bounds) == {Precision.FP32}
     assert "ill-conditioned" in reference.precision_skips[Precision.FP16_WEIGHTS]
+
+
+def test_a_negative_base_keeps_its_integer_exponent():
+    """Disturbing the exponent would make a NaN of every negative base."""
+    x = np.float32([-2, -1, 3])
+    case = make_case([NODE("Pow", ["x", "two"], ["y"])], {"x": x}, {"two": np.float32(2)})
+    assert widest(case) < 1e-5

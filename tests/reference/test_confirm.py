@@ -167,3 +167,10 @@ def test_the_table_names_each_operator_once_per_opset():
         rows = [c.operator for c in CORRECTIONS if c.since <= opset <= c.until]
         assert len(rows) == len(set(rows)) == len(corrections(opset))
     assert all(c.reason and c.since <= c.until for c in CORRECTIONS)
+
+
+@pytest.mark.parametrize(("operator", "opset"), [("Upsample", 9), ("Resize", 10)])
+def test_upsampling_is_asymmetric(operator, opset):
+    x, scales = np.float32([[[0, 8]]]), np.float32([1, 1, 2])
+    assert second(operator, x, scales, opset=opset, mode="nearest").ravel().tolist() == [0, 0, 8, 8]
+    assert second(operator, x, scales, opset=opset, mode="linear").ravel().tolist() == [0, 4, 8, 8]
