@@ -19,6 +19,10 @@ from fuzzconv.route import Route
 from fuzzconv.runtime.options import condition_of
 from fuzzconv.verdict import Verdict
 
+CONVINCING = 0.05
+"""A wrong value this far off (relative to max|reference|) is nobody's rounding. A reduction never makes the
+error smaller than that, or than it was: a reader must see at once that it is a bug."""
+
 _MOST_NODES_FOR_ALL_PARTS = 3
 
 
@@ -37,6 +41,7 @@ class Target:
         self._judge = judge
         self._signature = signature_of(judgement, verdict, ())
         self._witnesses = list(_witnesses(verdict.route, self._signature, routes))
+        self._least_error = min(_relative_error(verdict), CONVINCING)
         self._answers: dict[str, Judgement | None] = {}
         self._verdicts: dict[str, Verdict] = {}
 
@@ -54,7 +59,7 @@ class Target:
 
     def _look(self, case: Case) -> Judgement | None:
         verdict = self.verdict_on(case)
-        if verdict.kind is not self.verdict.kind:
+        if verdict.kind is not self.verdict.kind or _relative_error(verdict) < self._least_error:
             return None
         judgement = self._ask(case, [verdict.route, *self._witnesses])
         verdict = judgement.verdicts[0]
@@ -84,6 +89,11 @@ class Target:
 
 def _frame(signature: Signature) -> Signature:
     return replace(signature, operators=())
+
+
+def _relative_error(verdict: Verdict) -> float:
+    error = verdict.evidence.get("max_rel")
+    return float(error) if isinstance(error, int | float) else 0.0
 
 
 def _witnesses(route: Route, signature: Signature, routes: Sequence[Route]) -> Iterator[Route]:
