@@ -18,7 +18,7 @@ from fuzzconv.report.machine import machine
 from fuzzconv.report.model_code import model_source
 from fuzzconv.report.model_text import case_text
 from fuzzconv.report.param_text import named_param
-from fuzzconv.report.script import command_line
+from fuzzconv.report.script import command_line, tools_involved
 from fuzzconv.report.tolerance import tolerances
 
 LISTED_ELEMENTS = 24
@@ -113,8 +113,7 @@ def _steps(finding: Finding) -> str:
 def _context(finding: Finding) -> str:
     """Versions of what took part (the other converter did not), then the machine."""
     here = machine()
-    converters = {"pnnx", "onnx2ncnn"} - {finding.verdict.route.converter}
-    tools = [(name, said) for name, said in finding.tools.items() if name not in {*converters, "hypothesis"}]
+    tools = tools_involved(finding).items()
     rows = [*tools, ("CPU", here["cpu"]), ("OS", here["os"]), ("Python", here["python"])]
     return "\n".join(f"- {one_line(str(name))}: {one_line(str(value))}" for name, value in rows)
 

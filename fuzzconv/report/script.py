@@ -58,6 +58,12 @@ def reproduce_script(finding: Finding) -> str:
     return _docstring(finding) + "\n" + _imports(body) + "\n" + body
 
 
+def tools_involved(finding: Finding) -> dict[str, str]:
+    """Tool name → version, without the other converter and the engine that found it."""
+    others = {"pnnx", "onnx2ncnn"} - {finding.verdict.route.converter} | {"hypothesis"}
+    return {name: version for name, version in finding.tools.items() if name not in others}
+
+
 def command_line(finding: Finding) -> str:
     """The converter's command line for the model in the current folder."""
     return " ".join(
@@ -152,7 +158,7 @@ def _constants(finding: Finding, pieces: list[str]) -> str:
     lines = ["SCRIPT = pathlib.Path(__file__).resolve()", "HERE = SCRIPT.parent"]
     lines.append(f"TIMEOUT = {TIMEOUT_S}  # seconds")
     if "NOTABLE" in code:
-        lines.append(f'NOTABLE = r"{_NOTABLE}"  # lines of the converter worth showing')
+        lines += ["# Lines of the converter's log that are worth showing:", f'NOTABLE = r"{_NOTABLE}"']
     if "REFUSED" in code:
         lines.append("REFUSED = 10  # exit code of the child when ncnn returns an error")
     if "OPTIONS" in code:
@@ -224,12 +230,12 @@ def _watched_weights(finding: Finding) -> list[str]:
 
 def _docstring(finding: Finding) -> str:
     route = finding.verdict.route
-    tools = ", ".join(f"{name} {version}" for name, version in sorted(finding.tools.items()))
+    tools = ", ".join(f"{name} {version}" for name, version in tools_involved(finding).items())
     lines = [
         finding.title,
         "",
         *_fold(finding.verdict.detail),
-        f"Route: {route}." + (f" Seen with {tools}." if tools else ""),
+        *_fold(f"Route: {route}." + (f" Seen with {tools}." if tools else "")),
         "",
         f"Needs: pip install numpy onnx onnxruntime ncnn; {_INSTALL[route.converter]}",
         "Run:   python reproduce.py",
