@@ -14,13 +14,15 @@ from pathlib import Path
 import onnx
 
 from fuzzconv.campaign.messages import CandidateFound, CaseJudged, Event, NoNews
+from fuzzconv.campaign.rotation import drawn_row, plain_passing
 from fuzzconv.campaign.vulkan_lane import VulkanLane
 from fuzzconv.case import Case
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.localise import Localised, localise
+from fuzzconv.findings.rows import ExtendingJudge, on_smallest_row, with_row
 from fuzzconv.findings.signature import failures, family_of
 from fuzzconv.findings.title import title_of
-from fuzzconv.judgement import Judge, Judgement
+from fuzzconv.judgement import Judgement
 from fuzzconv.route import Route
 from fuzzconv.verdict import Kind, Verdict
 
@@ -33,7 +35,7 @@ class Examiner:
 
     Args:
         judge: the road.
-        routes: the CPU routes; Vulkan routes belong to ``lane``.
+        routes: the CPU routes; Vulkan routes belong to ``lane``. Passing cases get an option row in addition.
         lane: where passing cases go on to Vulkan, None when no Vulkan route runs.
         candidates: folder for failing cases.
         emit: takes events to the coordinator; safe to call from any thread.
@@ -41,7 +43,7 @@ class Examiner:
 
     def __init__(
         self,
-        judge: Judge,
+        judge: ExtendingJudge,
         routes: Sequence[Route],
         lane: VulkanLane | None,
         candidates: Path,
@@ -64,6 +66,7 @@ class Examiner:
         """Judge a case on all CPU routes and report it; returns its first failure that is news."""
         judgement = self._judge.judge(case, self._routes)
         self.cases += 1
+        judgement = self._judge.extend(judgement, drawn_row(judgement, plain_passing(judgement)))
         news, blamed, hits = self._diagnose(judgement, self._routes, no_news)
         self._emit(case_event(judgement, judgement.verdicts, case.key, blamed, hits))
         for failure in news:
@@ -87,7 +90,7 @@ class Examiner:
             part.signature == target.signature
             for failure in failures(judgement)
             if family_of(failure) == target.signature.family
-            for part in localise(judgement, failure, self._judge, self._routes, seconds=LOCALISE_SECONDS)
+            for part in self._localised(judgement, failure, self._routes)
         )
 
     def keep(self, failure: Localised, case: Case) -> None:
@@ -104,6 +107,12 @@ class Examiner:
         (folder / CANDIDATE_FILE).write_text(json.dumps(facts, indent=1))
         self._emit(CandidateFound(failure.signature, str(folder), route, title))
 
+    def _localised(self, judgement: Judgement, failure: Verdict, routes: Sequence[Route]) -> list[Localised]:
+        """The parts of a case that fail by themselves, each on the smallest option row that shows it."""
+        asked = with_row(routes, failure.route)
+        parts = localise(judgement, failure, self._judge, asked, seconds=LOCALISE_SECONDS)
+        return [on_smallest_row(part, self._judge, routes) for part in parts]
+
     def _waiting_too(self, no_news: NoNews) -> NoNews:
         """``no_news`` and what this worker itself has kept since the task was given."""
         for signature in self._kept:
@@ -119,7 +128,7 @@ class Examiner:
         blamed: dict[str, tuple[str, ...]] = {}
         hits: list[Signature] = []
         for failure in failures(judgement):
-            parts = localise(judgement, failure, self._judge, routes, seconds=LOCALISE_SECONDS)
+            parts = self._localised(judgement, failure, routes)
             culprits = tuple(operator for part in parts for operator in part.case.operators)
             for verdict in judgement.verdicts:
                 if verdict.kind.is_bad and family_of(verdict) == family_of(failure):

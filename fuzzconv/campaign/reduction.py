@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 from fuzzconv.campaign.messages import ReduceTask, ReductionEnded
 from fuzzconv.campaign.settings import CampaignSettings
@@ -20,6 +21,13 @@ from fuzzconv.findings.known import matching
 from fuzzconv.findings.layers import Laboratory
 from fuzzconv.findings.localise import Localised, localise
 from fuzzconv.findings.reduce import Reduction, reduce
+from fuzzconv.findings.rows import (
+    ExtendingJudge,
+    on_smallest_row,
+    row_evidence,
+    under_every_row,
+    with_row,
+)
 from fuzzconv.findings.signature import coarse, covers, failures, family_of
 from fuzzconv.findings.title import title_of
 from fuzzconv.judgement import Judge, Judgement
@@ -32,13 +40,22 @@ from fuzzconv.verdict import Verdict
 
 CONFIRMATIONS = 2
 STILL_THERE = 1
+IN_BASE = "base version"
 LOG_FILE = "reproduce.log"
 _SCRIPT_SECONDS = 90.0
 _RESERVE_SECONDS = 6.0
 
 
+class Road(Laboratory, ExtendingJudge, Protocol):
+    """All that the reduction of a candidate asks of the road."""
+
+
 def reduce_candidate(
-    task: ReduceTask, judge: Laboratory, settings: CampaignSettings, executions: Callable[[], int]
+    task: ReduceTask,
+    judge: Road,
+    settings: CampaignSettings,
+    base: Judge | None,
+    executions: Callable[[], int],
 ) -> ReductionEnded:
     """Deal with one candidate.
 
@@ -46,23 +63,28 @@ def reduce_candidate(
         task: which one, and until when.
         judge: the road, which also runs networks by themselves.
         settings: the campaign's.
+        base: the road with the base versions (``CampaignSettings.against``), None when there are none.
         executions: tool runs of this reduction so far.
     """
     original = Case.load(Path(task.folder))
-    judgement = judge.judge(original, settings.routes)
+    routes = with_row(settings.routes, Route.parse(task.route))
+    judgement = judge.judge(original, routes)
     verdict = _same_failure(judgement, task)
     if verdict is None:
         return ReductionEnded(task.signature, "unreproducible", task.signature, executions=executions())
     seconds = max(1.0, task.until - time.monotonic() - _RESERVE_SECONDS)
-    located = _localised(judgement, verdict, task, judge, settings.routes, seconds / 4)
-    reduction = reduce(located, judge, settings.routes, seconds=min(seconds * 3 / 4, settings.reduce_seconds))
+    located = _localised(judgement, verdict, task, judge, routes, seconds / 4)
+    located = on_smallest_row(located, judge, settings.routes)
+    routes = with_row(settings.routes, located.verdict.route)
+    reduction = reduce(located, judge, routes, seconds=min(seconds * 3 / 4, settings.reduce_seconds))
     status, variant_of = _relation(reduction, task)
     summed: Mapping[str, object] = {}
     if status == "reduced" and _doubt(reduction):
         status = "doubtful"
     if status == "reduced":
-        known = matching(reduction.signature, settings.known_bugs)
-        finding = finding_of(reduction, original, settings.toolchain, known.slug if known else "")
+        reduction = _with_all_rows(reduction, judge)
+        known = _known(reduction, settings, base)
+        finding = finding_of(reduction, original, settings.toolchain, known)
         finding = replace(finding, blame=blame_of(reduction.judgement, reduction.verdict, judge))
         finding = _confirmed(finding, settings, task.until)
         if finding.reproduced[0]:
@@ -95,11 +117,32 @@ def _relation(reduction: Reduction, task: ReduceTask) -> tuple[str, str]:
     return "reduced", ""
 
 
+def _known(reduction: Reduction, settings: CampaignSettings, base: Judge | None) -> str:
+    """The slug of the known bug that it is, or ``base version`` when that shows the same; else empty."""
+    bug = matching(reduction.signature, settings.known_bugs)
+    if bug:
+        return bug.slug
+    if base is None:
+        return ""
+    before = base.judge(reduction.case, [reduction.verdict.route]).verdicts[0]
+    same = before.kind.is_bad and family_of(before) == reduction.signature.family
+    return IN_BASE if same else ""
+
+
 def _doubt(reduction: Reduction) -> str:
     """Why the reference of a wrong result can't be trusted; empty when a second one agrees."""
     if reduction.signature.family != "result":
         return ""
     return confirm_reference(reduction.case, reduction.judgement.reference)
+
+
+def _with_all_rows(reduction: Reduction, judge: Road) -> Reduction:
+    """A failure under an option row with every other row of its device told; others as they are."""
+    if not reduction.verdict.route.options:
+        return reduction
+    judgement = under_every_row(reduction.judgement, reduction.verdict, judge)
+    evidence = {**reduction.verdict.evidence, **row_evidence(judgement, reduction.verdict)}
+    return replace(reduction, judgement=judgement, verdict=replace(reduction.verdict, evidence=evidence))
 
 
 def _same_failure(judgement: Judgement, task: ReduceTask) -> Verdict | None:

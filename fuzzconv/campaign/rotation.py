@@ -21,26 +21,24 @@ REDUCED_SHARE = {"cpu": 1 / 10, "vulkan": 1 / 2}
 """How many draws are of reduced precision. On the CPU computing its error bound costs ten times the run."""
 
 
-def drawn_rows(judgement: Judgement, device: str, count: int = 1) -> tuple[Route, ...]:
-    """Routes with rows for a case that passes on a baseline route of the device; none where none passes.
+def drawn_row(judgement: Judgement, among: Sequence[Route]) -> tuple[Route, ...]:
+    """A route with a row for a case; none where there is nothing to draw from.
 
     Args:
-        judgement: of the case, on baseline routes of any device (what passes on one is worth another).
-        device: where the rows are to run.
-        count: how many rows.
+        judgement: of the case; holds its conversions.
+        among: baseline routes of one device that the row may be added to.
     """
-    plain = _plain_routes(judgement)
-    if not plain:
+    if not among:
         return ()
-    draw = random.Random(f"{judgement.case.key} {device}")
-    route = replace(draw.choice(plain), device=device)
-    rows = rows_for(device, layer_types(judgement.conversions[conversion_id(route)].param or ""))
-    reduced = draw.random() < REDUCED_SHARE[device]
+    draw = random.Random(judgement.case.key)
+    route = draw.choice(among)
+    rows = rows_for(route.device, layer_types(judgement.conversions[conversion_id(route)].param or ""))
+    reduced = draw.random() < REDUCED_SHARE[route.device]
     fitting = [row for row in rows if is_reduced(row) == reduced]
-    return tuple(replace(route, options=row) for row in draw.sample(fitting, min(count, len(fitting))))
+    return (replace(route, options=draw.choice(fitting)),) if fitting else ()
 
 
-def _plain_routes(judgement: Judgement) -> Sequence[Route]:
+def plain_passing(judgement: Judgement) -> Sequence[Route]:
     """Passing baseline routes, one for each converter: the plainest setting."""
     passing = sorted(v.route for v in judgement.verdicts if v.kind is Kind.OK and not v.route.options)
     return list({route.converter: route for route in reversed(passing)}.values())

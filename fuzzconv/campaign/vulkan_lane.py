@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 from fuzzconv.campaign.messages import Event, VulkanLeftOut
+from fuzzconv.campaign.rotation import drawn_row
 from fuzzconv.judgement import Judgement
 from fuzzconv.pipeline import Pipeline, conversion_id
 from fuzzconv.route import Route
@@ -21,6 +22,9 @@ from fuzzconv.verdict import Kind
 
 ENOUGH = 3
 BACKLOG = 32
+ROW_EVERY = 4
+"""One case in so many takes an option row as well: each costs as much as a route."""
+
 SEEN_OFTEN = "layers seen often enough on Vulkan"
 BEHIND = "Vulkan worker behind"
 _PARAMETER = re.compile(r"^-?\d+=")
@@ -96,7 +100,8 @@ class VulkanLane:
         self._turn += 1
         turned = deque(r for r in self._pnnx if r.conversion in passed)
         turned.rotate(self._turn)
-        return [*islice(turned, 1), *(r for r in self._others if r.conversion in passed)]
+        chosen = [*islice(turned, 1), *(r for r in self._others if r.conversion in passed)]
+        return [*chosen, *drawn_row(judgement, chosen)] if self._turn % ROW_EVERY == 0 else chosen
 
     def _news(self, judgement: Judgement, routes: Sequence[Route]) -> bool:
         """Whether some layer of the networks has not been through Vulkan often enough; counts them."""
