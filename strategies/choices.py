@@ -24,8 +24,9 @@ T = TypeVar("T")
 
 _STRIDE = 1 << 20
 
-_PARTS = 64
-"""Weights are rounded to this part of one."""
+_PARTS = 120
+"""The weights of a choice are rounded to these parts of their sum. Hypothesis draws from a range of more than
+about 128 numbers with a bias to the small ones (seen: with 4000, the first tenth came 4 times too often)."""
 
 
 @lru_cache(maxsize=1 << 14)
@@ -73,9 +74,15 @@ class Choices:
         """One of the (item, weight) pairs with odds by weight, the first being the simplest."""
         if len(items) == 1:
             return items[0][0]
-        scaled = [max(1, round(weight * self.odds.get(str(item), 1.0) * _PARTS)) for item, weight in items]
-        sums = list(accumulate(scaled))
+        weights = [weight * self.odds.get(str(item), 1.0) for item, weight in items]
+        scale = _PARTS / sum(weights)
+        sums = list(accumulate(max(1, round(weight * scale)) for weight in weights))
         return items[bisect_right(sums, self._below(sums[-1]))][0]
+
+    def spared(self, name: str) -> bool:
+        """Whether the odds say to take something else than ``name`` this time; False is the simpler."""
+        factor = self.odds.get(name, 1.0)
+        return factor < 1 and self._below(_PARTS) >= max(1, round(factor * _PARTS))
 
     def flag(self, one_in: int = 2) -> bool:
         """True once in ``one_in`` draws; False is the simpler."""

@@ -184,10 +184,8 @@ def _own_dtype(b: Builder, anchor: Spec | Pattern) -> Dtype:
 
 
 def _choose(b: Builder, specs: Sequence[Spec]) -> Spec:
-    if not b.odds:
-        return b.pick(specs)
-    by_name = {s.name: s for s in specs}
-    return by_name[b.weighted([(name, 4.0) for name in by_name])]
+    spec = b.pick(specs)
+    return b.pick(specs) if b.spared(spec.name) else spec
 
 
 def _grow(b: Builder, specs: Sequence[Spec]) -> None:
