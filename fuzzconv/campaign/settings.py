@@ -27,6 +27,7 @@ class CampaignSettings:
             the user gave a seed, because such a round is not repeatable.
         corpus: folder of known bugs.
         reduce_seconds: most time one reduction may take.
+        against: base versions; a finding that they show too is counted as known.
     """
 
     seconds: float
@@ -39,6 +40,7 @@ class CampaignSettings:
     replay_database: bool
     corpus: Path
     reduce_seconds: float = 60.0
+    against: Toolchain | None = None
 
     @property
     def database(self) -> Path:

@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 import traceback
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -53,6 +53,8 @@ class _Worker:
         self._connection = connection
         self._settings = settings
         self._pipeline = pipeline
+        self._open = ExitStack()
+        self._base_pipeline: Pipeline | None = None
         self._sending = threading.Lock()
         cpu = [route for route in settings.routes if route.device == "cpu"]
         vulkan = [route for route in settings.routes if route.device == "vulkan"]
@@ -77,6 +79,7 @@ class _Worker:
                 self._emit(TaskFailed(line, traceback.format_exc()))
 
     def close(self) -> None:
+        self._open.close()
         if self._lane:
             self._lane.close()
 
@@ -104,6 +107,13 @@ class _Worker:
             )
         )
 
+    def _base(self) -> Pipeline | None:
+        """The road with the base versions, opened when first needed."""
+        if self._base_pipeline is None and self._settings.against:
+            opened = open_pipeline(self._settings.against, self._settings.routes)
+            self._base_pipeline = self._open.enter_context(opened)
+        return self._base_pipeline
+
     def _replay(self, task: ReplayTask) -> None:
         executions = self._pipeline.executions
         entries = []
@@ -129,6 +139,7 @@ class _Worker:
                 task,
                 self._pipeline,
                 self._settings,
+                base=self._base(),
                 executions=lambda: self._pipeline.executions - executions,
             )
         )

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import secrets
 import sys
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 from rich.console import Console
 
 from fuzzconv.campaign.budget import parse_duration
-from fuzzconv.campaign.campaign import CampaignResult, run_campaign
-from fuzzconv.campaign.display import open_display, summary_table, verdict_table
+from fuzzconv.campaign.campaign import run_campaign
+from fuzzconv.campaign.display import open_display
 from fuzzconv.campaign.resume import settings_of
 from fuzzconv.campaign.settings import CampaignSettings
-from fuzzconv.cli.tools import add_tool_arguments, toolchain_from
+from fuzzconv.cli.conclude import announce, conclude, section
+from fuzzconv.cli.report import add_report_arguments, destinations
+from fuzzconv.cli.tools import add_tool_arguments, base_toolchain, toolchain_from
 from fuzzconv.errors import MissingToolError, UsageError
+from fuzzconv.findings.known import default_corpus
+from fuzzconv.report.run_report import load_run_report
+from fuzzconv.report.step_summary import append_step_summary
+from fuzzconv.report.write import write_reports
 from fuzzconv.route import Route, select_routes
 from fuzzconv.toolchain.routes import available_routes
 from fuzzconv.toolchain.toolchain import Toolchain
@@ -36,28 +43,52 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--routes", metavar="GLOBS", help="comma-separated: pnnx*, */vulkan, cpu (default: all)"
     )
-    parser.add_argument("--corpus", type=Path, default=Path("corpus"), metavar="DIR", help="known bugs")
+    parser.add_argument("--corpus", type=Path, metavar="DIR", help="known bugs (default: corpus)")
     parser.add_argument("--quiet", action="store_true", help="show nothing until the summary")
     parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with an interrupted run")
     parser.add_argument("--log", type=Path, metavar="FILE", help="one JSON line per round and finding")
+    gate = parser.add_argument_group("as a gate in CI")
+    gate.add_argument(
+        "--ci",
+        nargs="?",
+        const="",
+        metavar="VALUE",
+        help="plain, grouped lines; seed derived from VALUE (default: the date)",
+    )
+    gate.add_argument("--require", metavar="GLOBS", help="exit 3 when one of these routes can't run")
+    gate.add_argument(
+        "--against",
+        type=Path,
+        metavar="PATH",
+        help="base version (binary, or folder with ncnn): report only what it gets right",
+    )
+    add_report_arguments(parser)
     add_tool_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run a campaign; returns 0 (nothing new), 1 (new findings) or 130 (interrupted)."""
     console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
+    grouped = args.ci is not None
     toolchain = toolchain_from(args)
     settings = settings_of(args.resume, toolchain) if args.resume else _settings(args, toolchain)
     if args.resume and args.budget:
         settings = replace(settings, seconds=parse_duration(args.budget))
-    _announce(console, settings)
-    result = run_campaign(
-        settings,
-        lambda budget: open_display(console, budget, settings.jobs, quiet=args.quiet, plain=False),
-        resume=args.resume is not None,
-        log=args.log,
-    )
-    _conclude(console, settings, result)
+    with section(console, "Set-up", grouped=grouped):
+        announce(console, settings)
+    with section(console, "Campaign", grouped=grouped):
+        result = run_campaign(
+            settings,
+            lambda budget: open_display(console, budget, settings.jobs, quiet=args.quiet, plain=grouped),
+            resume=args.resume is not None,
+            log=args.log,
+        )
+    report = load_run_report(settings.folder)
+    page, *_ = write_reports(report, destinations(args, settings.folder))
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        append_step_summary(report, Path(summary))
+    with section(console, "Result", grouped=grouped):
+        conclude(console, settings, result, page)
     return result.exit_code
 
 
@@ -66,8 +97,9 @@ def _settings(args: argparse.Namespace, toolchain: Toolchain) -> CampaignSetting
     jobs = args.jobs if args.jobs is not None else len(os.sched_getaffinity(0))
     if jobs < 1:
         raise UsageError("--jobs must be at least 1")
-    routes, skipped = _routes(toolchain, select_routes(args.routes or "*"))
-    seed = args.seed if args.seed is not None else secrets.randbits(32)
+    routes, skipped = _routes(toolchain, args)
+    seed = _seed(args)
+    corpus = args.corpus or default_corpus()
     return CampaignSettings(
         seconds=seconds,
         jobs=jobs,
@@ -76,18 +108,35 @@ def _settings(args: argparse.Namespace, toolchain: Toolchain) -> CampaignSetting
         skipped={str(route): reason for route, reason in skipped.items()},
         folder=_new_folder(args.out, seed),
         toolchain=toolchain,
-        replay_database=args.seed is None,
-        corpus=args.corpus.absolute(),
+        replay_database=args.seed is None and args.ci is None,
+        corpus=corpus.absolute(),
+        against=base_toolchain(toolchain, args.against) if args.against else None,
     )
 
 
-def _routes(toolchain: Toolchain, wanted: tuple[Route, ...]) -> tuple[tuple[Route, ...], dict[Route, str]]:
+def _seed(args: argparse.Namespace) -> int:
+    if args.seed is not None:
+        return int(args.seed)
+    if args.ci is None:
+        return secrets.randbits(32)
+    value = args.ci or date.today().isoformat()
+    return int.from_bytes(hashlib.sha256(value.encode()).digest()[:4], "big")
+
+
+def _routes(toolchain: Toolchain, args: argparse.Namespace) -> tuple[tuple[Route, ...], dict[Route, str]]:
     if toolchain.required_missing:
         raise MissingToolError(toolchain.required_missing)
+    wanted = select_routes(args.routes or "*")
     routes, skipped = available_routes(toolchain, wanted)
+    reasons = "; ".join(f"{route}: {reason}" for route, reason in skipped.items())
     if not routes:
-        reasons = "; ".join(f"{route}: {reason}" for route, reason in skipped.items())
         raise MissingToolError(f"no route can run ({reasons})")
+    if args.require:
+        required = set(select_routes(args.require))
+        lost = [route for route in required if route not in routes]
+        if lost:
+            told = "; ".join(f"{r}: {skipped.get(r, 'not among --routes')}" for r in sorted(lost))
+            raise MissingToolError(f"a required route can't run: {told}")
     return routes, skipped
 
 
@@ -104,50 +153,3 @@ def _new_folder(out: Path, seed: int) -> Path:
     except OSError as error:
         raise UsageError(f"can't make the run folder {folder}: {error.strerror}") from error
     return folder
-
-
-def _announce(console: Console, settings: CampaignSettings) -> None:
-    versions = ", ".join(f"{name} {version}" for name, version in settings.toolchain.versions().items())
-    _say(console, f"tools: {versions}")
-    _say(console, f"routes: {', '.join(map(str, settings.routes))}")
-    for route, reason in settings.skipped.items():
-        _say(console, f"skipped: {route}: {reason}")
-    _say(console, f"run folder: {settings.folder}  seed: {settings.seed}  jobs: {settings.jobs}")
-
-
-def _conclude(console: Console, settings: CampaignSettings, result: CampaignResult) -> None:
-    tally = result.tally
-    console.print()
-    console.print(verdict_table(tally.verdict_table()))
-    for route, reason in settings.skipped.items():
-        _say(console, f"skipped: {route}: {reason}")
-    for reason, count in sorted(tally.left_out.items()):
-        _say(console, f"not run on Vulkan: {count} cases ({reason})")
-    console.print()
-    if result.findings:
-        console.print(summary_table(result.findings))
-    for title in result.unreduced:
-        _say(console, f"not reduced in time: {title}")
-    rate = tally.cases_per_second(settings.jobs)
-    _say(
-        console,
-        f"{tally.cases} cases in {result.elapsed:.0f} s ({rate:.1f}/s while searching), "
-        f"{tally.compared} compared through PNNX, {len(tally.operators)} operators, "
-        f"{len(result.findings)} findings",
-    )
-    _say(console, f"run folder: {settings.folder}")
-    _say(console, f"rerun: {_rerun_command(settings)}")
-
-
-def _rerun_command(settings: CampaignSettings) -> str:
-    python = Path(sys.executable).name
-    parts = [f"{python} -m fuzzconv --budget {settings.seconds:g}s --seed {settings.seed}"]
-    parts.append(f"--jobs {settings.jobs}")
-    every = {str(route) for route in (*settings.routes, *settings.skipped)}
-    if every != {str(route) for route in select_routes("*")}:
-        parts.append(f"--routes '{','.join(sorted(every))}'")
-    return " ".join(parts)
-
-
-def _say(console: Console, line: str) -> None:
-    console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
-from fuzzconv.toolchain.locate import find_toolchain
+from fuzzconv.toolchain.locate import find_ncnn, find_onnx2ncnn, find_pnnx, find_toolchain
 from fuzzconv.toolchain.toolchain import Toolchain
 
 
@@ -24,3 +25,18 @@ def toolchain_from(args: argparse.Namespace) -> Toolchain:
         UsageError: one of them names no such tool.
     """
     return find_toolchain(pnnx=args.pnnx, onnx2ncnn=args.onnx2ncnn, ncnn=args.ncnn)
+
+
+def base_toolchain(toolchain: Toolchain, base: Path) -> Toolchain:
+    """The toolchain with one tool replaced by its base version, which ``--against`` names.
+
+    A folder holds an ncnn package; a file is onnx2ncnn if its name says so, else pnnx.
+
+    Raises:
+        UsageError: there is no such tool at ``base``.
+    """
+    if base.is_dir():
+        return replace(toolchain, ncnn=find_ncnn(base))
+    if "onnx2ncnn" in base.name:
+        return replace(toolchain, onnx2ncnn=find_onnx2ncnn(base))
+    return replace(toolchain, pnnx=find_pnnx(base))
