@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -114,6 +114,22 @@ class Pipeline:
             runtime.close()
 
 
+_FEEDING_ORDER = (
+    *(Kind.OK, Kind.SKIPPED, Kind.UNSUPPORTED, Kind.NONDETERMINISM, Kind.DIVERGENCE, Kind.NAN),
+    *(Kind.SHAPE_MISMATCH, Kind.LOAD_FAILURE, Kind.CRASH, Kind.HANG),
+)
+"""Where a converter leaves open how its result is fed, the way that comes closest to sense is meant."""
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """One way to feed a network, and what came of it (``actual`` is None when nothing came out)."""
+
+    verdict: Verdict
+    result: RunResult
+    actual: Mapping[str, Array | None] | None = None
+
+
 class _Road:
     """One case on its way: what its routes share (conversions, traces) and what they yield."""
 
@@ -140,16 +156,18 @@ class _Road:
         if fault:
             warned = warning_of(conversion)
             return Verdict(route, fault.kind, fault.detail, warned, "weights", fault.evidence)
-        return min(
-            (self._judge_feeding(route, conversion, feeding) for feeding in self._useful(conversion)),
-            key=lambda v: v.kind.rank,
-        )
+        tried = [self._judge_feeding(route, conversion, feeding) for feeding in self._useful(conversion)]
+        best = min(tried, key=lambda trial: _FEEDING_ORDER.index(trial.verdict.kind))
+        self.results[str(route)] = best.result
+        if best.actual is not None:
+            self.actual[str(route)] = best.actual
+        return best.verdict
 
     def _useful(self, conversion: Conversion) -> Sequence[Feeding]:
         """All feedings when the answer can be judged; the first one, for crashes, when it can't."""
         return conversion.feedings[:1] if self._reference.skip else conversion.feedings
 
-    def _judge_feeding(self, route: Route, conversion: Conversion, feeding: Feeding) -> Verdict:
+    def _judge_feeding(self, route: Route, conversion: Conversion, feeding: Feeding) -> _Trial:
         request = RunRequest(
             conversion.param or "",
             conversion.weights or b"",
@@ -160,19 +178,15 @@ class _Road:
         result = self._pipeline.run(request, route.device)
         verdict = judge_run(route, conversion, result)
         if verdict:
-            self.results.setdefault(str(route), result)
-            return verdict
+            return _Trial(verdict, result)
         readings = _readings(feeding.outputs, result)
         judged = [self._compare(route, conversion, actual) for actual in readings]
         chosen = min(range(len(readings)), key=lambda i: judged[i].kind.rank)
         verdict = judged[chosen]
-        if verdict.kind is Kind.OK or str(route) not in self.actual:
-            self.results[str(route)] = result
-            self.actual[str(route)] = readings[chosen]
         for _ in range(1, runs_of(route.options)):
             again = self._pipeline.run(request, route.device)
             verdict = self._judge_again(route, conversion, feeding, (result, again), chosen) or verdict
-        return verdict
+        return _Trial(verdict, result, readings[chosen])
 
     def _judge_again(
         self,

@@ -154,15 +154,15 @@ def case_event(
     """Sum a judgement up for the coordinator.
 
     An ``ok`` verdict counts for every operator of the graph, a bad one for the operators it was localised to
-    only; what else is in a failing graph was not shown right or wrong.
+    and ``unsupported`` for those the tool named; what else is in such a graph was not shown right or wrong.
     """
     case = judgement.case
     dtype, rank = _value_type(case.model.graph)
     cells = []
     for verdict in verdicts:
-        operators = blamed.get(str(verdict.route), case.operators)
-        for operator in sorted(set(operators)):
-            cells.append((operator, case.opset, dtype, rank, str(verdict.route), verdict.kind.value))
+        operators = blamed.get(str(verdict.route)) or _named_operators(verdict, case.operators)
+        for operator in sorted(set(operators) - {"Constant"}):
+            cells.append((operator, case.opset, dtype, rank, str(verdict.route), _cell_kind(verdict)))
     reached = {Kind.OK, Kind.SHAPE_MISMATCH, Kind.NAN, Kind.DIVERGENCE}
     return CaseJudged(
         key,
@@ -173,6 +173,17 @@ def case_event(
         any(v.route.converter == "pnnx" and v.kind in reached for v in verdicts),
         tuple(known),
     )
+
+
+def _named_operators(verdict: Verdict, operators: tuple[str, ...]) -> tuple[str, ...]:
+    said = verdict.evidence.get("operators") if verdict.kind is Kind.UNSUPPORTED else None
+    named = tuple(operator for operator in operators if isinstance(said, list) and operator in said)
+    return named or operators
+
+
+def _cell_kind(verdict: Verdict) -> str:
+    """The kind as the matrix counts it: faults the tool gave word about stand apart from silent ones."""
+    return f"warned {verdict.kind.value}" if verdict.kind.is_bad and verdict.warned else verdict.kind.value
 
 
 def _value_type(graph: onnx.GraphProto) -> tuple[str, int]:
