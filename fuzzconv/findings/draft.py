@@ -63,11 +63,12 @@ class Draft:
         return replace(self._whole, model=model, inputs=dict(self.inputs))
 
     def _set_constant(self, attribute: onnx.AttributeProto, name: str) -> None:
-        if attribute.name == "value":
-            attribute.t.CopyFrom(self._encoded(name))
-        else:
+        if _NUMBERS.get(attribute.name) == self.tensors[name].dtype:
             values = self.tensors[name].tolist()
-            attribute.CopyFrom(helper.make_attribute(attribute.name, values, attr_type=attribute.type))
+            changed = helper.make_attribute(attribute.name, values, attr_type=attribute.type)
+        else:
+            changed = helper.make_attribute("value", self._encoded(name))
+        attribute.CopyFrom(changed)
 
     def _encoded(self, name: str) -> onnx.TensorProto:
         array = self.tensors[name]

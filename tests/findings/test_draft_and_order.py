@@ -52,6 +52,13 @@ def test_constant_nodes_are_tensors_too(attribute: str, value: object) -> None:
     assert again.nodes[0].attribute[0].name == attribute
 
 
+def test_numbers_of_a_constant_node_can_change_their_dtype() -> None:
+    made = case([node("Constant", "", "k", value_ints=[1, 2]), node("Add", "x k")], {"x": np.arange(2)})
+    draft = Draft(made)
+    draft.tensors["k"] = np.array([0.5, 1.5], np.float32)
+    np.testing.assert_array_equal(Draft(draft.case()).tensors["k"], [0.5, 1.5])
+
+
 def test_a_scalar_stays_a_scalar() -> None:
     draft = Draft(bias(numpy_helper.from_array(np.array(2, np.float32), "w")))
     draft.tensors["w"] = np.array(1, np.float32)
