@@ -55,6 +55,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="VALUE",
         help="plain, grouped lines; seed derived from VALUE (default: the date)",
     )
+    gate.add_argument(
+        "--replay-database", action="store_true", help="first replay the Hypothesis examples kept in --out"
+    )
     gate.add_argument("--require", metavar="GLOBS", help="exit 3 when one of these routes can't run")
     gate.add_argument(
         "--against",
@@ -108,7 +111,7 @@ def _settings(args: argparse.Namespace, toolchain: Toolchain) -> CampaignSetting
         skipped={str(route): reason for route, reason in skipped.items()},
         folder=_new_folder(args.out, seed),
         toolchain=toolchain,
-        replay_database=args.seed is None and args.ci is None,
+        replay_database=args.replay_database or (args.seed is None and args.ci is None),
         corpus=corpus.absolute(),
         against=base_toolchain(toolchain, args.against) if args.against else None,
     )
