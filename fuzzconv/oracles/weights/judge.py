@@ -120,7 +120,7 @@ def _damages(
     for constant in meant:
         if blob.count == 0:
             yield constant, Damage(Kind.WEIGHT_LOST, "it is empty")
-        elif blob.layer_type == "MemoryData" and blob.layer == constant.name:
+        elif blob.layer_type == "MemoryData":
             yield constant, Damage(Kind.WEIGHT_LOST, "it holds other values")
 
 

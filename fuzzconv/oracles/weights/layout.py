@@ -6,6 +6,7 @@ import numpy as np
 
 from fuzzconv.converters.conversion import Conversion
 from fuzzconv.oracles.weights.constants import Constant
+from fuzzconv.oracles.weights.damage import misread
 from fuzzconv.oracles.weights.encoding import KNOWN_TAGS
 from fuzzconv.oracles.weights.fault import WeightFault
 from fuzzconv.oracles.weights.matching import Matcher
@@ -154,10 +155,20 @@ def _left_over(content: bytes, trace: WeightTrace, misfits: list[Misfit], matche
     }
     detail = f"ncnn reads {trace.consumed} of the file's {len(content)} bytes: {left} are never read"
     reasons = explain(misfits, left)
+    taken = next(
+        ((b, c) for b in trace.blobs for c in matcher.constants.stored if misread(b, c, content)), None
+    )
     unread = [c for c in matcher.constants.stored if c.stored_bytes == left]
     if reasons:
         evidence |= place(reasons[0].blob, content, trace) | _culprit(reasons[0])
         detail = "; ".join([*map(str, reasons), detail])
+    elif taken:
+        blob, constant = taken
+        evidence |= place(blob, content, trace) | {"constant": constant.name}
+        detail = (
+            f"{blob.layer_type} {blob.layer!r} holds ONNX constant {constant}, whose {constant.array.dtype} "
+            f"bytes ncnn reads as float32; {detail}"
+        )
     elif unread:
         evidence["constant"] = unread[0].name
         detail += f", as many as ONNX constant {unread[0]} has"

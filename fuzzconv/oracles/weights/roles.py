@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from fuzzconv.oracles.weights.constants import Constant
 from fuzzconv.runtime.execution import BlobRead
 
+_SPECIAL = re.compile(r"\W")
 _LINEAR = frozenset({"Gemm", "MatMul", "Add"})
 _ROLES = {
     "InnerProduct": _LINEAR | {"Conv"},
@@ -26,11 +29,20 @@ _ROLES = {
 }
 
 
+def bears_name(blob: BlobRead, constant: Constant) -> bool:
+    """Whether the layer is named after the constant, as far as a ``.param`` can spell its name."""
+    return _SPECIAL.sub("_", blob.layer) == _SPECIAL.sub("_", constant.name)
+
+
 def may_hold(blob: BlobRead, constant: Constant) -> bool:
-    """Whether a layer of the blob's type is made from one of the nodes that use ``constant`` directly."""
+    """Whether a layer of the blob's type is made from one of the nodes that use ``constant`` directly.
+
+    A MemoryData layer is made from the constant itself and bears its name; one of another name holds what
+    the converter computed.
+    """
     operators = {use.node.op_type for use in constant.uses}
     if blob.layer_type == "MemoryData":
-        return True
+        return bears_name(blob, constant)
     if blob.layer_type.startswith("Convolution"):
         return "Conv" in operators
     if blob.layer_type.startswith("Deconvolution"):
