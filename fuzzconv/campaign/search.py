@@ -52,6 +52,8 @@ class SearchRound:
         self._examiner = examiner
         self._task = task
         self._no_news = task.no_news
+        # An unseeded round raises for everything: that is how failures get into the example database.
+        self._small = 0 if task.seed is None else SMALL
         self._database = database
         self._target: Localised | None = None
         self._smallest: Case | None = None
@@ -103,7 +105,7 @@ class SearchRound:
             raise RoundOver
         self._examiner.examine_vulkan_failures(self._no_news)
         failure = self._examiner.examine(case, self._no_news)
-        if failure is None or len(operator_nodes(failure.case.model)) <= SMALL:
+        if failure is None or len(operator_nodes(failure.case.model)) <= self._small:
             return
         self._target = failure
         self._error = exception_for(failure.signature)()
