@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from fuzzconv.case import Array
 from fuzzconv.reference.disturbance import Bound, Disturbance
-from fuzzconv.reference.formats import FORMATS, LARGEST_FP16, UNIT_FP32, Rounding, exceeds
+from fuzzconv.reference.formats import FORMATS, LARGEST_FP16, UNDERFLOW_FP32, UNIT_FP32, Rounding, exceeds
 from fuzzconv.reference.probe import FloatArray, Probe
 from fuzzconv.reference.reference import Precision
 
@@ -111,7 +111,7 @@ class Sampler:
             stored = safety * self._disturbance.output(name, expected, Rounding(UNIT_FP32))
             smooth = np.where(self._jumping(name), 0.0, spread[name])
             moved = scale * (spread[name] + _peak(smooth)) + jumps[name]
-            bound[name] = moved + stored + FLOOR * (magnitude + _peak(magnitude))
+            bound[name] = moved + stored + FLOOR * (magnitude + _peak(magnitude)) + UNDERFLOW_FP32
         return bound
 
     @cached_property
@@ -142,7 +142,7 @@ class Sampler:
     def _shader(self) -> dict[str, Bound]:
         errors = self._disturbance.shaders()
         safety = SAFETY[Precision.VULKAN_FP32]
-        moved = self._sampled(errors, safety) if errors.any() else self._nothing()
+        moved = self._sampled(errors, safety)
         own = self._disturbance.shader_output
         return {name: bound + safety * own(name, self._expected[name]) for name, bound in moved.items()}
 
@@ -155,6 +155,8 @@ class Sampler:
     def _sampled(self, errors: FloatArray, safety: float) -> dict[str, Bound]:
         """``safety`` times (element's plus tensor's spread) when sites are disturbed by up to ``errors``."""
         spread = self._nothing()
+        if not errors.any():
+            return spread
         rng = np.random.default_rng(_SEED)  # a new one: bounds must not depend on what else was asked for
         for _ in range(_SAMPLES):
             noise = errors * rng.uniform(-1.0, 1.0, errors.size).astype(np.float32)

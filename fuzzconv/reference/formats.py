@@ -16,6 +16,9 @@ UNIT_BF16 = 2.0**-8
 SMALLEST_NORMAL_FP16 = 2.0**-14
 LARGEST_FP16 = 65504.0
 LARGEST_EXACT_INT = 2**24
+UNDERFLOW_FP32 = 2.0**-120
+"""Smaller values may be flushed to zero or lose digits, some steps before fp32's smallest normal number."""
+
 LARGEST_FP32 = 1e30
 """Above this, squares and sums inside a kernel may overflow although the result does not."""
 

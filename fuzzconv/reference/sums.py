@@ -65,6 +65,7 @@ _TERMS: Mapping[str, Callable[[Shapes], int]] = {
     **dict.fromkeys(("Gemm", "Einsum", "CumSum", "Softmax", "LogSoftmax", "LpNormalization"), _longest_side),
     **dict.fromkeys(("AveragePool", "LpPool", "MeanVarianceNormalization"), _of_sample),
     **dict.fromkeys(("InstanceNormalization", "GroupNormalization", "LayerNormalization"), _of_sample),
+    **dict.fromkeys(("Resize", "Upsample", "GridSample"), lambda inputs: max(inputs[0], default=1) ** 2),
     "LRN": lambda inputs: inputs[0][1],
     **dict.fromkeys(("LSTM", "GRU", "RNN"), _recurrent),
 }

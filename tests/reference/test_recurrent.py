@@ -1,4 +1,4 @@
-"""The recurrent formulas against onnxruntime, which shares no code with them, and by hand where it is easy."""
+"""The recurrent formulas against onnxruntime, which shares no code with them, and one case by hand."""
 
 import numpy as np
 import pytest
