@@ -11,7 +11,7 @@ import numpy as np
 
 from fuzzconv.case import Array
 from strategies.builder import Builder, Value, Want
-from strategies.dtypes import BOOL, FLOATS, HALF_AND_SINGLE, INT32, INT64, INTS
+from strategies.dtypes import BOOL, FLOAT32, FLOATS, HALF_AND_SINGLE, INT32, INT64, INTS
 from strategies.operators.movement import any_axis
 from strategies.operators.registry import operator
 from strategies.shapes import MAX_ELEMENTS, Shape, elements
@@ -197,3 +197,26 @@ def non_zero(b: Builder, x: Value) -> Value:
         indices = b.node("Squeeze", [indices], flat, axes=[0])
     out = b.like(x, shape=(*x.shape[:axis], count, *x.shape[axis + 1 :]))
     return b.node("Gather", [x, indices], out, axis=axis)
+
+
+@operator(
+    "TensorScatter",
+    since=24,
+    want=Want(ranks=(3, 4), dtypes=frozenset({FLOAT32}), lo=-1e3, hi=1e3, where=lambda s: 0 not in s),
+    pnnx=False,
+)
+def tensor_scatter(b: Builder, x: Value) -> Value:
+    """("TensorScatter") a cache of keys or values, updated along an axis from a place of each batch on."""
+    axis = b.pick((None, -2, 1, x.rank - 2))
+    at = (-2 if axis is None else axis) % x.rank
+    size = x.shape[at]
+    count = b.integer(1, min(4, size))
+    updates = b.partner((*x.shape[:at], count, *x.shape[at + 1 :]), x.dtype, -3.0, 3.0, widest=1e3)
+    mode = b.pick((None, "linear", "circular"))
+    starts = None
+    if b.flag():
+        last = size - 1 if mode == "circular" else size - count
+        places = np.random.default_rng(b.integer(0, 255)).integers(0, last + 1, x.shape[0])
+        starts = b.constant(places, INT64, shape_data=False)
+    out = b.like(x, lo=min(x.lo, updates.lo), hi=max(x.hi, updates.hi))
+    return b.node("TensorScatter", [x, updates, starts], out, axis=axis, mode=mode)

@@ -114,3 +114,30 @@ def reverse_sequence(b: Builder, x: Value) -> Value:
     lengths = [b.integer(1, steps) for _ in range(rows)] if steps else [0] * rows
     sizes = b.constant(np.array(lengths, dtype=np.int64), INT64, shape_data=False)
     return b.node("ReverseSequence", [x, sizes], b.like(x), time_axis=time, batch_axis=batch)
+
+
+def _lines(b: Builder) -> Shape:
+    return tuple(min(d, 17) for d in b.shape((2, 3, 4)))
+
+
+@operator(
+    "CumProd",
+    since=26,
+    want=Want(
+        ranks=(2, 3, 4),
+        dtypes=frozenset({FLOAT32}),
+        lo=-1.3,
+        hi=1.3,
+        fresh=(0.7, 1.25),
+        shape=_lines,
+        where=lambda s: max(s) <= 33,
+    ),
+    pnnx=False,
+)
+def cum_prod(b: Builder, x: Value) -> Value:
+    """("CumProd") as CumSum, with products."""
+    axis = any_axis(b, x.rank)
+    where = b.constant(np.array(axis, dtype=np.int64), INT64)
+    top = max(1.0, x.bound ** x.shape[axis % x.rank])
+    out = b.like(x, lo=-top if x.lo < 0 else 0.0, hi=top)
+    return b.node("CumProd", [x, where], out, exclusive=b.pick((None, 0, 1)), reverse=b.pick((None, 0, 1)))

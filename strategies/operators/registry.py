@@ -35,7 +35,8 @@ class Spec:
         build: draws the attributes and the other inputs, appends the nodes, returns the outputs.
         want: which values it takes as its main input.
         since, until: the opsets in which it exists in the form that is generated (inclusive).
-        pnnx: pnnx's own table says that it converts; False is generated at a low, constant rate.
+        pnnx: it converts: pnnx's own table says so, or the plain form was seen to load. False is generated at
+            a low, constant rate.
         emits: the operator types it may append; an operator emits itself, a pattern several.
         vanishes: converters drop it; pnnx crashes on a graph without any other operator (one known bug, so
             such graphs are drawn at the rare rate only).
