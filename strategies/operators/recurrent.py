@@ -48,7 +48,7 @@ class Cell:
     both: float = 3.0
 
 
-RNN = Cell(1, ("Tanh",), (("Sigmoid",), ("Softsign",)), both=0.7)
+RNN = Cell(1, ("Tanh",), (("Sigmoid",), ("Softsign",)), both=1.5)
 GRU = Cell(3, ("Sigmoid", "Tanh"), (("HardSigmoid", "Tanh"), ("Sigmoid", "Softsign")))
 LSTM = Cell(
     4,
