@@ -52,10 +52,13 @@ class Disturbance:
     def magnitudes(self) -> FloatArray:
         """What a relative rounding is relative to: |element| and the intermediate values behind it."""
         sizes = np.abs(self._probe.levels)
+        coordinates = {n.input[1] for n in self._probe.nodes if n.op_type == "GridSample"}  # in [-1, 1]
         for site in self._probe.sites:
             if site.tensor in self._functions:
                 behind = np.asarray(self._intermediates[site.tensor], np.float32).ravel()
                 sizes[site.span] = ROUNDINGS * (sizes[site.span] + behind)
+            if site.tensor in coordinates:
+                sizes[site.span] += 1
             if site.tensor in self._mixed:
                 sizes[site.span] += np.float32(WINOGRAD_SHARE) * np.max(sizes[site.span], initial=0)
         return sizes
