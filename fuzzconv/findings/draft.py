@@ -63,8 +63,10 @@ class Draft:
         return replace(self._whole, model=model, inputs=dict(self.inputs))
 
     def _set_constant(self, attribute: onnx.AttributeProto, name: str) -> None:
-        if _NUMBERS.get(attribute.name) == self.tensors[name].dtype:
-            values = self.tensors[name].tolist()
+        array = self.tensors[name]
+        fits = array.ndim == int(attribute.name.endswith("s"))
+        if fits and _NUMBERS.get(attribute.name) == array.dtype:
+            values = array.tolist()
             changed = helper.make_attribute(attribute.name, values, attr_type=attribute.type)
         else:
             changed = helper.make_attribute("value", self._encoded(name))

@@ -9,12 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from fuzzconv.case import Case
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.rebuild import tensor_values
 from fuzzconv.findings.signature import failures, family_of, signature_of
-from fuzzconv.findings.subgraph import connected_parts, extract, operator_nodes
+from fuzzconv.findings.subgraph import connected_parts, cuttings, operator_nodes
 from fuzzconv.judgement import Judge, Judgement
 from fuzzconv.route import Route
 from fuzzconv.verdict import Verdict
@@ -67,36 +68,35 @@ def localise(
         seconds: when the search gives up; the whole case is then the answer.
     """
     deadline = time.monotonic() + seconds
-    family = family_of(verdict)
     case = judgement.case
     operators = operator_nodes(case.model)
-    values = tensor_values(case) if len(operators) > 1 else None
-    sizes = range(1, len(operators)) if values is not None else range(0)
+    values = (tensor_values(case) if len(operators) > 1 else None) or {}
     judged: set[str] = set()
-    for size in sizes:
+    for size in range(1, len(operators)) if values else ():
         found: list[Localised] = []
         for positions in connected_parts(case.model, size):
             if time.monotonic() > deadline or len(judged) >= _MOST_JUDGED:
                 break
-            part = extract(case, positions, values or {})
-            if part is None or part.key in judged:
-                continue
-            judged.add(part.key)
-            if not _fails(judge.judge(part, [verdict.route]), family):
-                continue
-            located = _located(judge.judge(part, routes), verdict, positions)
-            if located is None:
-                continue
-            found.append(located)
-            if size > 1:
+            parts = [part for part in cuttings(case, positions, values) if part.key not in judged]
+            judged |= {part.key for part in parts}
+            looks = (_look(part, positions, verdict, judge, routes) for part in parts)
+            found += islice(filter(None, looks), 1)
+            if found and size > 1:
                 break
         if found:
             return _distinct(found)
     return (_whole(judgement, verdict, judge, routes, tuple(operators)),)
 
 
-def _fails(judgement: Judgement, family: str) -> bool:
-    return any(v.kind.is_bad and family_of(v) == family for v in judgement.verdicts)
+def _look(
+    part: Case, positions: tuple[int, ...], verdict: Verdict, judge: Judge, routes: Sequence[Route]
+) -> Localised | None:
+    """The part's failure of the verdict's family, seen on its route first and then on all; None if none."""
+    family = family_of(verdict)
+    (first,) = judge.judge(part, [verdict.route]).verdicts
+    if not first.kind.is_bad or family_of(first) != family:
+        return None
+    return _located(judge.judge(part, routes), verdict, positions)
 
 
 def _located(judgement: Judgement, verdict: Verdict, positions: tuple[int, ...]) -> Localised | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fuzzconv.case import Case
 from fuzzconv.findings.finding import Signature
@@ -99,7 +99,10 @@ def reduce(
         judgement, verdict = located.judgement, located.verdict
         complete = False
     traits = traits_that_matter(judgement.case, target, deadline=start + seconds)
-    signature = signature_of(judgement, verdict, traits)
+    exact = signature_of(judgement, verdict, traits)
+    # Each step kept converter and condition; one look more, at a failure that comes and goes, says less.
+    kept = target.signature
+    signature = replace(exact, converter=kept.converter, condition=kept.condition)
     spent = time.monotonic() - start
     return Reduction(judgement, verdict, signature, spent, target.judged + 1, complete)
 

@@ -56,6 +56,8 @@ _MASKS = (
     (re.compile(r"\d+"), "N"),
 )
 _LONGEST_MESSAGE = 160
+_SHORT_FILE = "ModelBin read"
+"""ncnn's first words when the ``.bin`` ends too early."""
 _CONSTANT = re.compile(r"'.*?' (\w+)\[")
 
 
@@ -197,6 +199,8 @@ def _written(verdict: Verdict, condition: str) -> tuple[str, ...]:
     evidence = verdict.evidence
     if verdict.kind is Kind.WEIGHT_NAN and condition == "fp16=1":
         return ("fp16 weight",)
+    if verdict.route.converter == "onnx2ncnn" and _SHORT_FILE in str(evidence.get("message")):
+        return ("constants(nothing written)",)
     constant = _CONSTANT.match(str(evidence.get("culprit_constant", "")))
     if not verdict.kind.is_weight_fault or not constant or constant[1] == "float32":
         return ()

@@ -1,7 +1,7 @@
 """Cut a part out of a case's graph, fed with the values it really saw there.
 
-``extract`` makes a case of some nodes: weights stay initializers, what other nodes computed becomes a graph
-input, or an initializer where it does not depend on the graph's inputs (a converter folds it either way).
+``cuttings`` makes cases of some nodes: weights stay initializers, what other nodes computed becomes a graph
+input, or an initializer where it does not depend on the graph's inputs (converters fold some of those).
 ``connected_parts`` lists the node sets worth cutting out, smallest first.
 """
 
@@ -45,14 +45,29 @@ def connected_parts(model: onnx.ModelProto, size: int) -> Iterator[tuple[int, ..
     yield from frontier
 
 
-def extract(case: Case, part: tuple[int, ...], values: Mapping[str, Array]) -> Case | None:
-    """The nodes at the positions ``part`` as a case of their own; None when they make no valid model.
+def cuttings(case: Case, part: tuple[int, ...], values: Mapping[str, Array]) -> Iterator[Case]:
+    """The nodes at the positions ``part`` as cases of their own: constants folded, then not.
+
+    A weight that the whole computes from constants is stored in the first, and a graph input in the second.
+    Only valid models, and only different ones.
 
     Args:
         case: the whole.
         part: positions in ``case.model.graph.node``.
         values: every tensor of the whole (``tensor_values(case)``).
     """
+    folded = extract(case, part, values)
+    computed = extract(case, part, values, fold=False)
+    if folded is not None:
+        yield folded
+    if computed is not None and (folded is None or list(computed.inputs) != list(folded.inputs)):
+        yield computed
+
+
+def extract(
+    case: Case, part: tuple[int, ...], values: Mapping[str, Array], *, fold: bool = True
+) -> Case | None:
+    """One of the ``cuttings``; None when it makes no valid model."""
     whole = case.model.graph
     chosen = set(part)
     needed = {name for i in part for name in used_names(whole.node[i])}
@@ -64,7 +79,7 @@ def extract(case: Case, part: tuple[int, ...], values: Mapping[str, Array]) -> C
     loose = outside - {t.name for t in initializers}
     if not loose <= set(values):
         return None
-    fixed = loose & _static_names(case)
+    fixed = loose & _static_names(case) if fold else set()
     fed = [name for name in values if name in loose - fixed]
     model = onnx.ModelProto()
     model.CopyFrom(case.model)

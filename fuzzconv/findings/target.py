@@ -13,7 +13,7 @@ from fuzzconv.case import Case
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.rebuild import tensor_values
 from fuzzconv.findings.signature import family_of, signature_of
-from fuzzconv.findings.subgraph import connected_parts, extract, operator_nodes
+from fuzzconv.findings.subgraph import connected_parts, cuttings, operator_nodes
 from fuzzconv.judgement import Judge, Judgement
 from fuzzconv.route import Route
 from fuzzconv.runtime.options import condition_of
@@ -39,8 +39,8 @@ class Target:
         self.verdict = verdict
         self.judged = 0
         self._judge = judge
-        self._signature = signature_of(judgement, verdict, ())
-        self._witnesses = list(_witnesses(verdict.route, self._signature, routes))
+        self.signature = signature_of(judgement, verdict, ())
+        self._witnesses = list(_witnesses(verdict.route, self.signature, routes))
         self._least_error = min(_relative_error(verdict), CONVINCING)
         self._answers: dict[str, Judgement | None] = {}
         self._verdicts: dict[str, Verdict] = {}
@@ -65,7 +65,7 @@ class Target:
         verdict = judgement.verdicts[0]
         if verdict.kind is not self.verdict.kind:
             return None
-        if _frame(signature_of(judgement, verdict, ())) != _frame(self._signature):
+        if _frame(signature_of(judgement, verdict, ())) != _frame(self.signature):
             return None
         return None if self._part_fails(case) else judgement
 
@@ -75,8 +75,8 @@ class Target:
         if values is None:
             return False
         sizes = range(1, count) if count <= _MOST_NODES_FOR_ALL_PARTS else range(1, 2)
-        parts = (extract(case, p, values) for size in sizes for p in connected_parts(case.model, size))
-        return any(part is not None and self._fails(part) for part in parts)
+        places = (place for size in sizes for place in connected_parts(case.model, size))
+        return any(self._fails(part) for place in places for part in cuttings(case, place, values))
 
     def _fails(self, part: Case) -> bool:
         verdict = self.verdict_on(part)

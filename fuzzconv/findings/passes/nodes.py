@@ -26,7 +26,9 @@ def cut_nodes(case: Case) -> Iterator[Edit]:
             for part in (rest, stretch) if size > 1 else (rest,):
                 if part:
                     kept = [case.model.graph.node[i].output[0] for i in part]
-                    yield Edit(f"keep {kept}", partial(extract, case, tuple(part), values))
+                    for fold in (True, False):
+                        cut = partial(extract, case, tuple(part), values, fold=fold)
+                        yield Edit(f"keep {kept}, {fold}", cut)
         size //= 2
 
 
