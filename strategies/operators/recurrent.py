@@ -75,6 +75,13 @@ class Layer:
     states: bool
 
 
+def _state(b: Builder, shape: Shape, x: Value) -> Value:
+    """An initial state: an input mostly, for ncnn misreads constants of several rows (one known bug)."""
+    if b.has("more_inputs") and not b.flag(6):
+        return b.input(shape, x.dtype, -1.0, 1.0)
+    return b.partner(shape, x.dtype, -1.0, 1.0, widest=1.0)
+
+
 def _layer(b: Builder, x: Value, cell: Cell) -> Layer:
     steps, batch, features = x.shape
     direction = b.weighted(((None, 4.0), ("forward", 2.0), ("bidirectional", cell.both), ("reverse", 0.4)))
@@ -91,7 +98,7 @@ def _layer(b: Builder, x: Value, cell: Cell) -> Layer:
         counts = [b.integer(1, steps) for _ in range(batch)]
         lengths = b.constant(np.array(counts, dtype=np.int32), INT32, shape_data=False)
     states = b.flag(3)
-    initial = b.partner((directions, batch, hidden), x.dtype, -1.0, 1.0, widest=1.0) if states else None
+    initial = _state(b, (directions, batch, hidden), x) if states else None
     acts: Acts | None = None
     if b.flag(6):
         acts = cell.defaults * directions
@@ -165,7 +172,7 @@ def lstm(b: Builder, x: Value) -> list[Value]:
     """("LSTM") the cell state may grow by one a step; peepholes and input_forget are rare."""
     layer = _layer(b, x, LSTM)
     shape = (layer.directions, x.shape[1], layer.hidden)
-    cell = b.partner(shape, x.dtype, -1.0, 1.0, widest=1.0) if layer.states else None
+    cell = _state(b, shape, x) if layer.states else None
     peepholes = None
     if b.rare():
         peepholes = b.weight((layer.directions, 3 * layer.hidden), -0.5, 0.5, x.dtype)
