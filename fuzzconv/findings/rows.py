@@ -16,7 +16,7 @@ from fuzzconv.findings.localise import Localised
 from fuzzconv.findings.signature import family_of, signature_of
 from fuzzconv.judgement import Judge, Judgement
 from fuzzconv.route import Route
-from fuzzconv.runtime.options import is_reduced, row_order, rows_for, smaller_rows
+from fuzzconv.runtime.options import is_reduced, is_sound, row_order, rows_for, smaller_rows
 from fuzzconv.verdict import Kind, Verdict
 
 
@@ -51,9 +51,7 @@ def on_smallest_row(located: Localised, judge: ExtendingJudge, routes: Sequence[
     if not verdict.route.options:
         return located
     plain = tuple(route for route in routes if not route.options)
-    conversion = located.judgement.conversions.get(":".join(filter(None, verdict.route.conversion)))
-    layers = layer_types(conversion.param or "" if conversion else "")
-    for row in _candidates(verdict.route, layers):
+    for row in _candidates(verdict.route, _layers(located.judgement, verdict.route)):
         route = replace(verdict.route, options=row)
         shown = _same(judge.extend(_bare(located.judgement), [route]), verdict)
         if shown is None:
@@ -68,7 +66,7 @@ def on_smallest_row(located: Localised, judge: ExtendingJudge, routes: Sequence[
 def under_every_row(judgement: Judgement, verdict: Verdict, judge: ExtendingJudge) -> Judgement:
     """``judgement`` with all rows of the failing device added, each row once, on the failing conversion."""
     known = {v.route for v in judgement.verdicts}
-    rows = (*rows_for(verdict.route.device), *smaller_rows(verdict.route.options))
+    rows = rows_for(verdict.route.device, _layers(judgement, verdict.route))
     routes = dict.fromkeys(replace(verdict.route, options=row) for row in rows)
     return judge.extend(judgement, [route for route in routes if route not in known])
 
@@ -88,12 +86,18 @@ def layer_types(param: str) -> frozenset[str]:
     return frozenset(layer.type for layer in read_layers(param))
 
 
+def _layers(judgement: Judgement, route: Route) -> frozenset[str]:
+    conversion = judgement.conversions.get(":".join(filter(None, route.conversion)))
+    return layer_types(conversion.param or "" if conversion else "")
+
+
 def _candidates(route: Route, layers: frozenset[str]) -> Iterator[str]:
     """Rows smaller than the route's own or of its arithmetic, in order, up to its own."""
     reduced = is_reduced(route.options)
-    alike = (row for row in rows_for(route.device, layers) if is_reduced(row) == reduced)
+    alike = [row for row in rows_for(route.device, layers) if is_reduced(row) == reduced]
+    smaller = [row for row in smaller_rows(route.options) if is_sound(row, route.device, layers)]
     own = row_order(route.options)
-    for row in sorted({*alike, *smaller_rows(route.options)}, key=row_order):
+    for row in sorted({*alike, *smaller}, key=row_order):
         if row_order(row) >= own:
             return
         yield row
