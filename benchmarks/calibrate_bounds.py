@@ -2,8 +2,8 @@
 
 Cases come from ``verified_graphs``: operator forms known to be right, so an error is rounding and nothing
 else. No verdict is asked and nothing is filtered by its outcome: each output element that a bound judges
-counts, and a maximum of 1 or more means that a bound is too tight (or a form is not right: see ``WRONG``). Prints one table;
-``--output`` keeps the numbers as JSON, ``docs/bounds.md`` tells how they were used.
+counts, and a maximum of 1 or more means that a bound is too tight (or a form is not right: see ``WRONG``).
+Prints one table; ``--output`` keeps the numbers as JSON, ``docs/bounds.md`` tells how they were used.
 
     python benchmarks/calibrate_bounds.py --cases 5000
     python benchmarks/calibrate_bounds.py --cases 500 --routes vulkan --seed 7
