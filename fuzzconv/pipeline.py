@@ -21,7 +21,7 @@ from fuzzconv.judgement import Judgement
 from fuzzconv.oracles.determinism import compare_runs
 from fuzzconv.oracles.process import judge_conversion, judge_run, judge_trace, warning_of
 from fuzzconv.oracles.values import judge_outputs
-from fuzzconv.oracles.weights import judge_weights
+from fuzzconv.oracles.weights import WeightFault, judge_weights
 from fuzzconv.reference.compute import compute_reference
 from fuzzconv.reference.reference import Precision, Reference
 from fuzzconv.route import Route
@@ -141,6 +141,7 @@ class _Road:
         self.traces = dict(before.traces)
         self.results = dict(before.results)
         self.actual = dict(before.actual)
+        self._faults: dict[str, WeightFault | None] = {}
 
     def judge_route(self, route: Route) -> Verdict:
         """Every step of one route, ended by the first judge that has something to say."""
@@ -149,13 +150,13 @@ class _Road:
         if verdict:
             return verdict
         trace = self._trace(route, conversion)
+        fault = self._weight_fault(route, conversion, trace)
+        if fault and not conversion.unsupported:
+            warned = warning_of(conversion)
+            return Verdict(route, fault.kind, fault.detail, warned, "weights", fault.evidence)
         verdict = judge_trace(route, conversion, trace)
         if verdict:
             return verdict
-        fault = judge_weights(self._case, conversion, trace)
-        if fault:
-            warned = warning_of(conversion)
-            return Verdict(route, fault.kind, fault.detail, warned, "weights", fault.evidence)
         tried = [self._judge_feeding(route, conversion, feeding) for feeding in self._useful(conversion)]
         best = min(tried, key=lambda trial: _FEEDING_ORDER.index(trial.verdict.kind))
         self.results[str(route)] = best.result
@@ -229,6 +230,13 @@ class _Road:
         if identity not in self.conversions:
             self.conversions[identity] = self._pipeline.convert(self._case, identity)
         return self.conversions[identity]
+
+    def _weight_fault(self, route: Route, conversion: Conversion, trace: WeightTrace) -> WeightFault | None:
+        """The weights oracle, asked once per conversion; it names the cause of many load failures."""
+        identity = conversion_id(route)
+        if identity not in self._faults:
+            self._faults[identity] = judge_weights(self._case, conversion, trace)
+        return self._faults[identity]
 
     def _trace(self, route: Route, conversion: Conversion) -> WeightTrace:
         identity = conversion_id(route)
