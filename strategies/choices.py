@@ -117,7 +117,9 @@ class Choices:
     def shape(self, ranks: Collection[int] = (0, 1, 2, 3, 4, 5)) -> Shape:
         """A shape of one of ``ranks``: batch, channels, then sizes; at most ``MAX_ELEMENTS`` elements."""
         allowed = [r for r in RANKS if r[0] in ranks and r[0] in self.swarm.ranks]
-        rank = self.weighted(allowed or [r for r in RANKS if r[0] in ranks])
+        # Rank 5 is for images of three dimensions: a batch of them fits ncnn, most other tensors don't.
+        few = {5: 1.0} if 2 in ranks else {}
+        rank = self.weighted([(r, few.get(r, w)) for r, w in allowed or [r for r in RANKS if r[0] in ranks]])
         if rank < 2:
             return tuple(self.size() for _ in range(rank))
         channels = self.channels(33 if rank < 5 else 17)

@@ -7,6 +7,7 @@ others grow before and after it from whatever values the graph has. What has no 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import TypeVar
 
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
@@ -95,6 +96,9 @@ def swarms() -> SearchStrategy[Swarm]:
     )
 
 
+Anchor = TypeVar("Anchor", Spec, Pattern)
+
+
 class _Recipe:
     """What ``cases`` was asked for, checked and sorted once."""
 
@@ -132,13 +136,13 @@ class _Recipe:
         """
         if self.patterns_only:
             b.rare_case = self._rare(b)
-            return b.pick(self.patterns)
+            return _choose(b, self.patterns)
         supported = _choose(b, self.supported)
         b.rare_case = self._rare(b)
         if b.rare_case and self.unsupported and b.flag():
             return _choose(b, self.unsupported)
         if self.patterns and b.has("patterns") and b.flag(_PATTERN_ONE_IN):
-            return b.pick(self.patterns)
+            return _choose(b, self.patterns)
         return supported
 
     def _rare(self, b: Builder) -> bool:
@@ -183,9 +187,14 @@ def _own_dtype(b: Builder, anchor: Spec | Pattern) -> Dtype:
     return b.weighted(types)
 
 
-def _choose(b: Builder, specs: Sequence[Spec]) -> Spec:
-    spec = b.pick(specs)
-    return b.pick(specs) if b.spared(spec.name) else spec
+def _choose(b: Builder, specs: Sequence[Anchor]) -> Anchor:
+    """One of ``specs``; one whose name or operators have low odds is mostly exchanged for another draw."""
+    spec: Anchor = b.pick(specs)
+    for _ in range(2):
+        if not any(b.spared(name) for name in sorted({spec.name, *spec.operators} & b.odds.keys())):
+            break
+        spec = b.pick(specs)
+    return spec
 
 
 def _grow(b: Builder, specs: Sequence[Spec]) -> None:

@@ -45,6 +45,11 @@ class Pattern:
     since: int = 9
     until: int = 99
 
+    @property
+    def operators(self) -> frozenset[str]:
+        """The operator types it may append."""
+        return self.emits
+
     def exists(self, opset: int) -> bool:
         """Whether the pattern can be written in this opset."""
         return self.since <= opset <= self.until

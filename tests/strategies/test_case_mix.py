@@ -60,7 +60,6 @@ def test_the_mix_holds_every_graph_shape_rank_and_feature() -> None:
         "dtype:float16",
         "dtype:float64",
         "dtype:int64",
-        "dtype:int32",
         "rare",
         "inputs:2",
         "outputs:3",
@@ -70,7 +69,7 @@ def test_the_mix_holds_every_graph_shape_rank_and_feature() -> None:
 
 @pytest.mark.slow
 def test_every_type_is_stored_in_every_legal_form() -> None:
-    drawn = draw_many(cases(operators={"Add", "Mul", "Conv", "Concat"}), 3000, 8)
+    drawn = draw_many(cases(operators={"Add", "Concat"}, max_nodes=3), 2500, 8)
     met = feature_counts(drawn)
     illegal = {("bfloat16", "constant_of_shape")}
     illegal |= {(d.name, "constant_list") for d in DTYPES if d.name not in ("float32", "int64")}
@@ -133,7 +132,7 @@ def test_odds_lower_and_never_exclude(name: str, feature: str) -> None:
         drawn = draw_many(cases(operators=operators, odds=odds), count, 5)
         return sum(any(f.startswith(feature) for f in case.features) for case in drawn) / count
 
-    assert 0 < share({name: 0.1}, 1500) < 0.5 * share({}, 1500)
+    assert 0 < share({name: 0.1}, 800) < 0.5 * share({}, 800)
 
 
 def test_odds_must_be_factors() -> None:
