@@ -16,34 +16,29 @@ from pathlib import Path
 import numpy as np
 
 from fuzzconv.case import Array, Case
-from fuzzconv.converters.conversion import Binding, Conversion, Converter, Feeding
+from fuzzconv.converters.conversion import Binding, Conversion, Converter, Feeding, Outcome
 from fuzzconv.judgement import Judgement
 from fuzzconv.oracles.determinism import compare_runs
 from fuzzconv.oracles.process import judge_conversion, judge_run, judge_trace, warning_of
 from fuzzconv.oracles.values import judge_outputs
 from fuzzconv.oracles.weights import WeightFault, judge_weights
-from fuzzconv.reference.compute import compute_reference
-from fuzzconv.reference.reference import Precision, Reference
+from fuzzconv.recent import Recent
+from fuzzconv.reference.compute import compute_reference, is_remembered
+from fuzzconv.reference.precisions import precision_of
+from fuzzconv.reference.reference import Reference
 from fuzzconv.route import Route
 from fuzzconv.runtime.execution import Feed, Fetch, RunRequest, RunResult, Runtime, WeightTrace
 from fuzzconv.runtime.options import options_for, runs_of
 from fuzzconv.verdict import Kind, Verdict
 
 
-def precision_of(route: Route) -> Precision:
-    """The number format a route computes in: what decides which error bound holds."""
-    if route.options.startswith("bf16"):
-        return Precision.BF16
-    if route.options.startswith("fp16"):
-        return Precision.FP16
-    if route.setting == "fp16=1":
-        return Precision.FP16_WEIGHTS
-    return Precision.FP32
-
-
 def conversion_id(route: Route) -> str:
     """``CONVERTER[:SETTING]``: what routes that share one conversion have in common."""
     return f"{route.converter}:{route.setting}" if route.setting else route.converter
+
+
+_REMEMBERED = 32
+"""Conversions kept for those who ask again: a failing part is judged on one route first, then on all."""
 
 
 class Pipeline:
@@ -61,6 +56,7 @@ class Pipeline:
         self._converters = converters
         self._runtimes = runtimes
         self._scratch = scratch
+        self._conversions: Recent[tuple[str, str], Conversion] = Recent(_REMEMBERED)
         self.executions = 0
 
     def judge(self, case: Case, routes: Sequence[Route]) -> Judgement:
@@ -95,6 +91,14 @@ class Pipeline:
             return self._converters[identity].convert(case, directory)
         finally:
             shutil.rmtree(directory, ignore_errors=True)
+
+    def recent_conversion(self, case: Case, identity: str) -> Conversion:
+        """As ``convert``, or the conversion of a moment ago unless that did not end well."""
+
+        def keep(conversion: Conversion) -> bool:
+            return conversion.run.outcome is Outcome.DONE and is_remembered(case)
+
+        return self._conversions.ask((case.key, identity), lambda: self.convert(case, identity), keep)
 
     def trace(self, conversion: Conversion) -> WeightTrace:
         """Ask ncnn on the CPU which bytes of the ``.bin`` it reads."""
@@ -228,7 +232,7 @@ class _Road:
     def _conversion(self, route: Route) -> Conversion:
         identity = conversion_id(route)
         if identity not in self.conversions:
-            self.conversions[identity] = self._pipeline.convert(self._case, identity)
+            self.conversions[identity] = self._pipeline.recent_conversion(self._case, identity)
         return self.conversions[identity]
 
     def _weight_fault(self, route: Route, conversion: Conversion, trace: WeightTrace) -> WeightFault | None:

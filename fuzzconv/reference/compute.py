@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from fuzzconv.case import Array, Case
+from fuzzconv.recent import Recent
 from fuzzconv.reference.bounds import Bounds, Sampler
 from fuzzconv.reference.formats import LARGEST_EXACT_INT, LARGEST_FP32, exceeds
 from fuzzconv.reference.probe import Probe, UnrunnableError
@@ -15,33 +17,60 @@ from fuzzconv.reference.reference import Precision, Reference
 _INTEGER_SETTINGS = frozenset({"Constant", "ConstantOfShape", "Identity", "Shape", "Size"})
 
 
+LARGEST_REMEMBERED = 1 << 20
+"""Bytes of the largest model of which anything is kept."""
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A case's outputs, and its sampler or why it can't be judged."""
+
+    outputs: Mapping[str, Array]
+    sampler: Sampler | None
+    skip: str = ""
+
+
+_recent: Recent[str, _Opened] = Recent(32)
+
+
+def is_remembered(case: Case) -> bool:
+    """Whether a case is small enough for what was learnt of it to be kept in memory for a while."""
+    size: int = case.model.ByteSize()
+    return size <= LARGEST_REMEMBERED
+
+
 def compute_reference(case: Case, precisions: Iterable[Precision]) -> Reference:
     """Run ``case`` in onnxruntime (optimisations off, one thread) and bound the error at each precision.
 
     The answer depends on the case alone: equal cases give equal bounds. A case that can't be judged has
-    ``skip`` set and its outputs as far as they are known; it is never an exception.
+    ``skip`` set and its outputs as far as they are known; it is never an exception. The runs of the last
+    cases are kept: asking again, for a further precision, costs only what that one needs.
     """
-    try:
-        probe = Probe(case)
-    except UnrunnableError as error:
-        return Reference(skip=f"onnxruntime can't run the model: {error}")
-    outputs = {name: probe.values[name] for name in probe.outputs if name in probe.values}
-    skip = _reason_to_skip(probe, outputs)
-    if skip:
-        return Reference(outputs, skip=skip)
-    sampler = Sampler(probe, outputs)
+    opened = _recent.ask(case.key, lambda: _open(case), lambda _: is_remembered(case))
+    if opened.sampler is None:
+        return Reference(opened.outputs, skip=opened.skip)
     bounds: dict[Precision, Bounds] = {}
     skips: dict[Precision, str] = {}
     try:
         for precision in dict.fromkeys(precisions):
-            answer = sampler.bounds(precision)
+            answer = opened.sampler.bounds(precision)
             if isinstance(answer, str):
                 skips[precision] = answer
             else:
                 bounds[precision] = answer
     except UnrunnableError as error:
-        return Reference(outputs, skip=f"onnxruntime can't run the disturbed model: {error}")
-    return Reference(outputs, bounds, "", skips)
+        return Reference(opened.outputs, skip=f"onnxruntime can't run the disturbed model: {error}")
+    return Reference(opened.outputs, bounds, "", skips)
+
+
+def _open(case: Case) -> _Opened:
+    try:
+        probe = Probe(case)
+    except UnrunnableError as error:
+        return _Opened({}, None, f"onnxruntime can't run the model: {error}")
+    outputs = {name: probe.values[name] for name in probe.outputs if name in probe.values}
+    skip = _reason_to_skip(probe, outputs)
+    return _Opened(outputs, None if skip else Sampler(probe, outputs), skip)
 
 
 def _reason_to_skip(probe: Probe, outputs: dict[str, Array]) -> str:
