@@ -100,9 +100,8 @@ def reduce(
         complete = False
     traits = traits_that_matter(judgement.case, target, deadline=start + seconds)
     exact = signature_of(judgement, verdict, traits)
-    # Each step kept converter and condition; one look more, at a failure that comes and goes, says less.
-    kept = target.signature
-    signature = replace(exact, converter=kept.converter, condition=kept.condition)
+    # Each step kept the condition; one look more, at a failure that comes and goes, says less.
+    signature = replace(exact, condition=target.signature.condition)
     spent = time.monotonic() - start
     return Reduction(judgement, verdict, signature, spent, target.judged + 1, complete)
 
