@@ -11,7 +11,7 @@ from strategies import PATTERNS, SPECS, cases
 WRITTEN_OUT = {
     # Attributes that ONNX demands, or that pnnx wants written out although they have a default.
     "kernel_shape", "axis", "axes", "perm", "to", "blocksize", "size", "mode", "hidden_size", "num_groups",
-    "output_height", "output_width", "k",
+    "output_height", "output_width", "k", "equation", "direction", "value",
 }  # fmt: skip
 ATTRIBUTES_OF_QUANTIZED = {"strides", "dilations", "pads", "group"}
 LARGEST = {"DepthToSpace": 4, "GroupNormalization": 4, "AffineGrid": 3, "Col2Im": 4}
@@ -67,14 +67,6 @@ def test_minimal_of_every_pattern_is_the_exact_pattern(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("operator", ["MaxPool", "Softmax", "Slice"])
-def test_an_operator_in_the_full_mix_shrinks_to_one_node(operator: str) -> None:
-    case = minimal(cases(), lambda c: operator in c.operators)
-    assert case.operators == (operator,)
-    assert largest_dimension(case) <= 2
-
-
-@pytest.mark.slow
 def test_two_operators_shrink_to_two_nodes() -> None:
     case = minimal(cases(operators={"Conv", "Relu", "Add"}), lambda c: {"Conv", "Relu"} <= set(c.operators))
     assert sorted(case.operators) == ["Conv", "Relu"]
@@ -83,8 +75,9 @@ def test_two_operators_shrink_to_two_nodes() -> None:
 @pytest.mark.slow
 def test_a_storage_form_shrinks_to_one_weight() -> None:
     case = minimal(cases(operators={"Add"}), lambda c: "weight:int8:typed" in c.features)
-    assert [t.data_type for t in case.model.graph.initializer] == [3]
-    assert set(case.operators) <= {"Add", "Cast"}
+    stored = [t.data_type for t in case.model.graph.initializer]
+    assert stored in ([3], [3, 1, 3])  # alone, or with the scale and zero point of DequantizeLinear
+    assert set(case.operators) <= {"Add", "Cast", "DequantizeLinear"}
 
 
 def test_find_any_meets_its_predicate() -> None:
