@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
@@ -23,11 +24,14 @@ from fuzzconv.findings.rows import ExtendingJudge, on_smallest_row, with_row
 from fuzzconv.findings.signature import failures, family_of
 from fuzzconv.findings.title import title_of
 from fuzzconv.judgement import Judgement
+from fuzzconv.metamorphic import FEATURE, variant_of
 from fuzzconv.route import Route
 from fuzzconv.verdict import Kind, Verdict
 
 CANDIDATE_FILE = "candidate.json"
 LOCALISE_SECONDS = 5.0
+VARIANT_EVERY = 60
+"""One case in so many is judged in a metamorphic variant as well."""
 
 
 class Examiner:
@@ -57,6 +61,7 @@ class Examiner:
         self._kept: list[Signature] = []
         self.cases = 0
         self.diagnosis_seconds = 0.0
+        """Time spent on anything but judging cases: diagnosis and variants."""
 
     def begin_round(self) -> None:
         """Forget what was kept before: the next task's ``NoNews`` knows it."""
@@ -73,6 +78,8 @@ class Examiner:
             self.keep(failure, failure.case)
         if self._lane:
             self._lane.offer(judgement)
+        if int(case.key, 16) % VARIANT_EVERY == 0:
+            self._examine_variant(judgement, no_news)
         return news[0] if news else None
 
     def examine_vulkan_failures(self, no_news: NoNews) -> None:
@@ -82,6 +89,23 @@ class Examiner:
             news, _, _ = self._diagnose(judgement, routes, no_news)
             for failure in news:
                 self.keep(failure, failure.case)
+
+    def _examine_variant(self, judgement: Judgement, no_news: NoNews) -> None:
+        """Judge a metamorphic variant of a case on the routes it passes; all this is outside the search."""
+        started, diagnosed = time.monotonic(), self.diagnosis_seconds
+        passed = [v.route for v in judgement.verdicts if v.kind is Kind.OK and not v.route.options]
+        variant = variant_of(judgement.case, judgement.reference) if passed else None
+        route = f"{FEATURE}{variant.name}/cpu" if variant else ""
+        if variant and variant.case is None:
+            self._emit(CaseJudged("", {route: Kind.SKIPPED.value}))
+        elif variant and variant.case:
+            judged = self._judge.extend(Judgement(variant.case, judgement.reference, ()), passed)
+            worst = max((verdict.kind for verdict in judged.verdicts), key=lambda kind: kind.rank)
+            self._emit(CaseJudged("", {route: worst.value}))
+            news, _, _ = self._diagnose(judged, passed, no_news)
+            for failure in news:
+                self.keep(failure, replace(failure.case, features=variant.case.features))
+        self.diagnosis_seconds = diagnosed + time.monotonic() - started
 
     def still_fails(self, case: Case, target: Localised) -> bool:
         """Whether ``case`` shows the same failure (while shrinking: only the failing route is judged)."""

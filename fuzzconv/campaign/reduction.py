@@ -31,8 +31,9 @@ from fuzzconv.findings.rows import (
 from fuzzconv.findings.signature import coarse, covers, failures, family_of
 from fuzzconv.findings.title import title_of
 from fuzzconv.judgement import Judge, Judgement
-from fuzzconv.pipeline import precision_of
+from fuzzconv.metamorphic import FEATURE
 from fuzzconv.reference.confirm import confirm_reference
+from fuzzconv.reference.precisions import precision_of
 from fuzzconv.report.reproducer import SCRIPT_FILE, summary, write_reproducer
 from fuzzconv.route import Route
 from fuzzconv.toolchain.toolchain import Toolchain
@@ -82,7 +83,7 @@ def reduce_candidate(
     if status == "reduced" and _doubt(reduction):
         status = "doubtful"
     if status == "reduced":
-        reduction = _with_all_rows(reduction, judge)
+        reduction = _with_variant(_with_all_rows(reduction, judge), original)
         known = _known(reduction, settings, base)
         finding = finding_of(reduction, original, settings.toolchain, known)
         finding = replace(finding, blame=blame_of(reduction.judgement, reduction.verdict, judge))
@@ -143,6 +144,15 @@ def _with_all_rows(reduction: Reduction, judge: Road) -> Reduction:
     judgement = under_every_row(reduction.judgement, reduction.verdict, judge)
     evidence = {**reduction.verdict.evidence, **row_evidence(judgement, reduction.verdict)}
     return replace(reduction, judgement=judgement, verdict=replace(reduction.verdict, evidence=evidence))
+
+
+def _with_variant(reduction: Reduction, original: Case) -> Reduction:
+    """A failure that was met on a metamorphic variant says so in its evidence."""
+    names = [f.removeprefix(FEATURE) for f in original.features if f.startswith(FEATURE)]
+    if not names:
+        return reduction
+    evidence = {**reduction.verdict.evidence, "variant": names[0]}
+    return replace(reduction, verdict=replace(reduction.verdict, evidence=evidence))
 
 
 def _same_failure(judgement: Judgement, task: ReduceTask) -> Verdict | None:
