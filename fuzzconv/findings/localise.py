@@ -14,8 +14,8 @@ from itertools import islice
 from fuzzconv.case import Case
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.rebuild import tensor_values
-from fuzzconv.findings.signature import failures, family_of, signature_of
-from fuzzconv.findings.subgraph import connected_parts, cuttings, operator_nodes
+from fuzzconv.findings.signature import NOTHING_LEFT, failures, family_of, signature_of
+from fuzzconv.findings.subgraph import connected_parts, cuttings, moving_nodes, operator_nodes
 from fuzzconv.judgement import Judge, Judgement
 from fuzzconv.route import Route
 from fuzzconv.verdict import Verdict
@@ -71,15 +71,19 @@ def localise(
     case = judgement.case
     operators = operator_nodes(case.model)
     values = (tensor_values(case) if len(operators) > 1 else None) or {}
+    moving = moving_nodes(case)
+    nothing_left = signature_of(judgement, verdict, ()).message == NOTHING_LEFT
     judged: set[str] = set()
     for size in range(1, len(operators)) if values else ():
         found: list[Localised] = []
         for positions in connected_parts(case.model, size):
             if time.monotonic() > deadline or len(judged) >= _MOST_JUDGED:
                 break
+            if moving.isdisjoint(positions):
+                continue
             parts = [part for part in cuttings(case, positions, values) if part.key not in judged]
             judged |= {part.key for part in parts}
-            looks = (_look(part, positions, verdict, judge, routes) for part in parts)
+            looks = (_look(part, positions, verdict, judge, routes, nothing_left) for part in parts)
             found += islice(filter(None, looks), 1)
             if found and size > 1:
                 break
@@ -89,14 +93,24 @@ def localise(
 
 
 def _look(
-    part: Case, positions: tuple[int, ...], verdict: Verdict, judge: Judge, routes: Sequence[Route]
+    part: Case,
+    positions: tuple[int, ...],
+    verdict: Verdict,
+    judge: Judge,
+    routes: Sequence[Route],
+    nothing_left: bool,
 ) -> Localised | None:
-    """The part's failure of the verdict's family, seen on its route first and then on all; None if none."""
+    """The part's failure of the verdict's family, seen on its route first and then on all; None if none.
+
+    A part that does nothing fails for want of a layer, by being cut out: that is the whole's failure only
+    where it is the whole's own (``nothing_left``).
+    """
     family = family_of(verdict)
     (first,) = judge.judge(part, [verdict.route]).verdicts
     if not first.kind.is_bad or family_of(first) != family:
         return None
-    return _located(judge.judge(part, routes), verdict, positions)
+    located = _located(judge.judge(part, routes), verdict, positions)
+    return located if located and (located.signature.message == NOTHING_LEFT) == nothing_left else None
 
 
 def _located(judgement: Judgement, verdict: Verdict, positions: tuple[int, ...]) -> Localised | None:

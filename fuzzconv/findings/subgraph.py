@@ -20,6 +20,12 @@ _SHAPE_OPERATORS = frozenset({"Shape", "Size"})
 _MOST_PARTS = 4096
 
 
+def moving_nodes(case: Case) -> set[int]:
+    """Positions of the nodes whose values depend on the inputs' values; converters fold all others."""
+    static = _static_names(case)
+    return {i for i, node in enumerate(case.model.graph.node) if not static >= set(node.output)}
+
+
 def operator_nodes(model: onnx.ModelProto) -> list[int]:
     """Positions of the nodes that compute something (``Constant`` nodes only store)."""
     return [i for i, node in enumerate(model.graph.node) if node.op_type != "Constant"]

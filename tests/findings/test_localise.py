@@ -73,3 +73,16 @@ def test_a_case_of_one_operator_is_its_own_part() -> None:
     (part,) = localise(judgement, failures(judgement)[0], judge, ROUTES)
     assert part.case is single
     assert len(judge.judged) == 1
+
+
+def test_what_converters_fold_is_no_suspect() -> None:
+    # in the whole, Shape only tells Reshape a constant; cut out it would be an output of its own
+    whole = case(
+        [node("Shape", "x", "s"), node("Relu", "z", "r"), node("Reshape", "r s", "t"), node("Exp", "t")],
+        {"x": array(2, 3), "z": array(6)},
+    )
+    judge = Culprits({"Relu", "Exp"})
+    judgement = judge.judge(whole, ROUTES)
+    (part,) = localise(judgement, failures(judgement)[0], judge, ROUTES)
+    assert part.case.operators == ("Relu", "Reshape", "Exp")
+    assert ("Shape",) not in [operators for operators, _ in judge.judged]
