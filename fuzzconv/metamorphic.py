@@ -12,7 +12,6 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
-from importlib.util import find_spec
 
 import numpy as np
 import onnx
@@ -23,13 +22,10 @@ from fuzzconv.findings.draft import constant_tensors
 from fuzzconv.findings.rebuild import run_model, set_items
 from fuzzconv.oracles.values import judge_outputs
 from fuzzconv.reference.reference import Precision, Reference
+from fuzzconv.toolchain.optional import SIMPLIFIED, SIMPLIFIER, variants_left_out
 
 FEATURE = "variant:"
 """What the feature tag of a variant begins with; its name follows."""
-
-SIMPLIFIER = "onnxslim"
-SIMPLIFIED = "simplified"
-REMEDY = f"pip install {SIMPLIFIER}"
 
 _TYPED = frozenset(
     {TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.INT64, TensorProto.INT32}
@@ -48,13 +44,6 @@ class Variant:
 
     name: str
     case: Case | None
-
-
-def variants_left_out() -> dict[str, str]:
-    """Variants that this installation can't make, each with the reason."""
-    if find_spec(SIMPLIFIER) is None:
-        return {SIMPLIFIED: f"{SIMPLIFIER} is not installed; get it with: {REMEDY}"}
-    return {}
 
 
 def variant_of(case: Case, reference: Reference) -> Variant | None:

@@ -6,11 +6,13 @@ A route's id is ``CONVERTER[:SETTING]/DEVICE[:OPTIONS]``, e.g. ``pnnx:fp16=0/cpu
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from fuzzconv.errors import UsageError
+from fuzzconv.runtime.options import row_name, switches_of
 
 
 @dataclass(frozen=True, order=True)
@@ -64,8 +66,8 @@ DEFAULT_ROUTES = tuple(
 def select_routes(patterns: str, routes: Iterable[Route] = DEFAULT_ROUTES) -> tuple[Route, ...]:
     """The routes that comma-separated ``patterns`` name.
 
-    A pattern is a glob over the whole id (``pnnx*``, ``*/vulkan``) or one bare part (``cpu``, ``pnnx``,
-    ``fp16=1``).
+    A pattern is a glob over the whole id (``pnnx*``, ``*/vulkan``), one bare part (``cpu``, ``pnnx``,
+    ``fp16=1``), or the whole id of a route with an option row (``pnnx:fp16=0/cpu:nopacking``).
 
     Raises:
         UsageError: a pattern matches no route.
@@ -73,11 +75,21 @@ def select_routes(patterns: str, routes: Iterable[Route] = DEFAULT_ROUTES) -> tu
     known = tuple(routes)
     chosen: list[Route] = []
     for pattern in (part.strip() for part in patterns.split(",")):
-        matching = [r for r in known if _matches(pattern, r)]
+        matching = [r for r in known if _matches(pattern, r)] or _with_row(pattern, known)
         if not matching:
             raise UsageError(f"no route matches {pattern!r}; there are: {', '.join(map(str, known))}")
         chosen += [r for r in matching if r not in chosen]
-    return tuple(r for r in known if r in chosen)
+    rows = [r for r in chosen if r not in known]
+    return (*(r for r in known if r in chosen), *rows)
+
+
+def _with_row(pattern: str, known: tuple[Route, ...]) -> list[Route]:
+    """The route with an option row that ``pattern`` is the id of, if its baseline is among those known."""
+    if not re.fullmatch(r"[^/*?\[]+/\w+:[^/*?\[]+", pattern):
+        return []
+    route = Route.parse(pattern)
+    row = row_name(switches_of(route.options))
+    return [replace(route, options=row)] if replace(route, options="") in known else []
 
 
 def _matches(pattern: str, route: Route) -> bool:

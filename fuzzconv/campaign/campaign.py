@@ -17,6 +17,7 @@ from fuzzconv.campaign.tally import Tally
 from fuzzconv.findings.store import RunStore
 from fuzzconv.report.machine import machine
 from fuzzconv.report.run_json import write_run_json
+from fuzzconv.toolchain.optional import variants_left_out
 
 INTERRUPTED = 130
 OpenDisplay = Callable[[Budget], Display]
@@ -101,6 +102,7 @@ def _facts(settings: CampaignSettings) -> dict[str, object]:
         "tools": settings.toolchain.versions(),
         "routes": [str(route) for route in settings.routes],
         "skipped": settings.skipped,
+        "variants_left_out": variants_left_out(),
         "corpus": str(settings.corpus),
         "machine": machine(),
     }

@@ -14,6 +14,7 @@ from fuzzconv.campaign.display import summary_table, verdict_table
 from fuzzconv.campaign.settings import CampaignSettings
 from fuzzconv.route import select_routes
 from fuzzconv.toolchain.executable import python_command
+from fuzzconv.toolchain.optional import variants_left_out
 
 
 @contextmanager
@@ -78,3 +79,5 @@ def say(console: Console, line: str) -> None:
 def _tell_skipped(console: Console, settings: CampaignSettings) -> None:
     for route, reason in settings.skipped.items():
         say(console, f"skipped: {route}: {reason}")
+    for variant, reason in variants_left_out().items():
+        say(console, f"skipped: metamorphic variant {variant!r}: {reason}")

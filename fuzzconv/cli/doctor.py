@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
 
 from fuzzconv.cli.tools import add_tool_arguments, toolchain_from
 from fuzzconv.errors import MissingToolError
 from fuzzconv.route import DEFAULT_ROUTES, Route
+from fuzzconv.toolchain.optional import variants_left_out
 from fuzzconv.toolchain.routes import available_routes
 from fuzzconv.toolchain.toolchain import Toolchain
 
@@ -23,11 +24,13 @@ class Diagnosis:
     Attributes:
         routes: every default route → why it is skipped; empty where it will run.
         fork_server: why pnnx runs without its fork server (correct, but slower); empty when it has one.
+        variants: metamorphic variants that can't be made → why.
     """
 
     toolchain: Toolchain
     routes: dict[Route, str]
     fork_server: str
+    variants: dict[str, str] = field(default_factory=dict)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +50,7 @@ def diagnose(toolchain: Toolchain) -> Diagnosis:
     """Look at a toolchain."""
     _, skipped = available_routes(toolchain)
     routes = {route: skipped.get(route, "") for route in DEFAULT_ROUTES}
-    return Diagnosis(toolchain, routes, _fork_server_problem())
+    return Diagnosis(toolchain, routes, _fork_server_problem(), variants_left_out())
 
 
 def as_text(diagnosis: Diagnosis) -> str:
@@ -67,6 +70,7 @@ def as_text(diagnosis: Diagnosis) -> str:
         f"Vulkan device  {device}",
         f"Vulkan driver  {vulkan.driver or 'unknown'}",
         f"fork server    {fork_server}",
+        *(f"variants       {name}: skipped: {why}" for name, why in diagnosis.variants.items()),
         "",
     ]
     lines += _aligned(
@@ -86,6 +90,7 @@ def as_json(diagnosis: Diagnosis) -> dict[str, object]:
             for tool in diagnosis.toolchain.tools
         },
         "vulkan": asdict(diagnosis.toolchain.vulkan),
+        "variants_left_out": diagnosis.variants,
         "fork_server": {"available": not diagnosis.fork_server, "reason": diagnosis.fork_server},
         "routes": {
             str(route): {"will_run": not why, "reason": why} for route, why in diagnosis.routes.items()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from google.protobuf.message import DecodeError
 from fuzzconv.case import INPUTS_FILE, MODEL_FILE, Case, read_arrays
 from fuzzconv.errors import UsageError
 from fuzzconv.findings.finding import Blame, Signature
+from fuzzconv.findings.rows import with_row
 from fuzzconv.findings.signature import covers, failures, signature_of
 from fuzzconv.judgement import Judge
 from fuzzconv.route import Route
@@ -168,6 +169,8 @@ def replay(known: KnownBug, judge: Judge, routes: Sequence[Route]) -> Replayed:
     """Take an entry's case down the road again, on those of ``routes`` that its converter has."""
     wanted = Route.parse(known.route)
     mine = [r for r in routes if known.signature.converter in ("ncnn", r.converter)]
+    if replace(wanted, options="") in mine:
+        mine = list(with_row(mine, wanted))
     if wanted not in mine:
         return Replayed(known, Status.NOT_RUN, f"route {known.route} is not among those that run")
     judgement = judge.judge(known.case, mine)
