@@ -24,7 +24,7 @@ from strategies.value import LIMIT, Value, Want
 
 __all__ = ["LIMIT", "Builder", "Value", "Want"]
 
-_ROUTE_ODDS = {"direct": 12.0, "cast": 3.0}
+_ROUTE_ODDS = {"direct": 12.0, "cast": 4.0}
 """Weights of the routes, 1 for the others: casts carry all the other types of constants."""
 
 SHAPE_FORMS = ("raw_data", "typed", "constant", "constant_typed", "constant_list")
@@ -262,10 +262,11 @@ class Builder(Choices):
     def _store(self, array: Array, dtype: Dtype, forms: Sequence[str], *, even: bool = False) -> str:
         """Put the numbers into the graph in one of ``forms``; returns the tensor's name.
 
-        ``even``: all forms alike, so that every pair of type and form gets its share.
+        ``even``: every pair of type and form gets its share; the form that only repeated numbers can have is
+        taken where it can.
         """
         usable = [
-            (f, 4.0 if f == "raw_data" and not even else 1.0)
+            (f, 4.0 if f == ("constant_of_shape" if even else "raw_data") else 1.0)
             for f in forms
             if f == "raw_data" or (f in self.swarm.storages and legal(f, dtype, array, self.opset))
         ]

@@ -27,7 +27,7 @@ IR_VERSION = 8
 RARE_RATE = 1 / 16
 """Share of cases that may hold what pnnx is known not to support."""
 
-_PATTERN_ONE_IN = 6
+_PATTERN_ONE_IN = 3
 
 
 def cases(
@@ -173,7 +173,7 @@ def _cases(draw: DrawFn, recipe: _Recipe) -> Case:
         b.pool.append(b.weight(b.shape(), -3.0, 3.0))
         _grow(b, specs)
         b.features.add("graph:constant_output")
-    if b.has("unused_weights") and b.flag(12):
+    if b.has("unused_weights") and b.flag(8):
         b.unused()
     return _case(b)
 

@@ -143,7 +143,7 @@ def total(b: Builder, x: Value) -> Value:
     return _variadic(b, "Sum", x, lambda vs: (sum(v.lo for v in vs), sum(v.hi for v in vs)))
 
 
-@operator("Mean", want=SMALL, pnnx=False)
+@operator("Mean", want=Want(lo=-1e3, hi=1e3), pnnx=False)
 def mean(b: Builder, x: Value) -> Value:
     """("Mean")."""
     return _variadic(b, "Mean", x, lambda vs: (min(v.lo for v in vs), max(v.hi for v in vs)))
