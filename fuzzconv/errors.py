@@ -2,6 +2,7 @@
 
 FuzzconvError            base; the CLI prints its one-line message and exits with ``exit_code``
 ├── UsageError           wrong option, unreadable model or inputs (exit 2)
+├── StorageError         the run folder can't be written: full disk, lost mount (exit 2)
 └── MissingToolError     a required tool or route is not there (exit 3)
 """
 
@@ -14,6 +15,10 @@ class FuzzconvError(Exception):
 
 class UsageError(FuzzconvError):
     """The user's input can't be used: a bad option value, a corrupt model, a wrong input shape."""
+
+
+class StorageError(FuzzconvError):
+    """The run folder can't be written; what was found before is in it, and the run can be resumed."""
 
 
 class MissingToolError(FuzzconvError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from fuzzconv.campaign.messages import FoundBug
 from fuzzconv.campaign.resume import EarlierRun, earlier_run
 from fuzzconv.campaign.settings import CampaignSettings
 from fuzzconv.campaign.tally import Tally
+from fuzzconv.errors import StorageError
 from fuzzconv.findings.store import RunStore
 from fuzzconv.report.machine import machine
 from fuzzconv.report.run_json import write_run_json
@@ -55,6 +57,7 @@ def run_campaign(
 
     Raises:
         UsageError: the folder holds no run to resume, or the log can't be written.
+        StorageError: the run folder can't be written any more.
     """
     settings.findings.mkdir(exist_ok=True)
     settings.candidates.mkdir(exist_ok=True)
@@ -79,6 +82,9 @@ def run_campaign(
         coordinator.run()
     except KeyboardInterrupt:
         interrupted = True
+    except (OSError, sqlite3.OperationalError) as error:
+        told = f"can't write {settings.folder} ({error}); make room, then: --resume {settings.folder}"
+        raise StorageError(told) from error
     finally:
         shown.close()
     findings = store.findings()
