@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from fuzzconv.errors import UsageError
+from fuzzconv.errors import StorageError, UsageError
 
 STORE_FILE = "campaign.sqlite"
 
@@ -97,6 +97,7 @@ class RunStore:
 
     Raises:
         UsageError: ``create`` is False and there is no store, or the file is not one of ours.
+        StorageError: the file can't be written.
     """
 
     def __init__(self, run: Path, *, create: bool = False) -> None:
@@ -108,6 +109,8 @@ class RunStore:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.executescript(_SCHEMA)
+        except sqlite3.OperationalError as error:
+            raise StorageError(f"can't write {path}: {error}") from error
         except sqlite3.DatabaseError as error:
             raise UsageError(f"{path} is not a campaign store: {error}") from error
 

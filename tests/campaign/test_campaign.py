@@ -111,6 +111,31 @@ def test_a_run_killed_without_mercy_is_resumed_where_it_was(tmp_path: Path) -> N
     assert run["seed"] == 5
 
 
+def test_a_folder_that_takes_no_more_is_one_line_and_can_be_resumed(tmp_path: Path) -> None:
+    """No file above 300 kB stands in for a full disk: the store outgrows it after a few cases."""
+    command = (
+        f"ulimit -f 300; exec {sys.executable} -m fuzzconv --budget 60s --seed 3 --jobs 1 --routes {ROUTE}"
+    )
+    full = subprocess.run(
+        ["bash", "-c", f"{command} --out {tmp_path}"],
+        capture_output=True,
+        text=True,
+        timeout=90,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert full.returncode == 2, full.stderr
+    assert len(full.stderr.strip().splitlines()) == 1
+    assert "--resume" in full.stderr
+    cases = len(RunStore(run_folder(tmp_path)).case_keys())
+    resume = ["--resume", str(run_folder(tmp_path)), "--budget", "70s"]
+    process = start(tmp_path, *resume)
+    wait_for_rounds(tmp_path, count=cases + 1)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 130
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
