@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from planted import Fault, PlantedOutcomeError, Site, damaged_weight
+from planted import Fault, PlantedOutcomeError, Site, WeightDamageError
 
 from fuzzconv.case import Array
 from fuzzconv.verdict import Kind
@@ -26,25 +26,25 @@ def _shift_by_one(site: Site) -> None:
     weight = _weight(site, 1)
     if weight is not None and weight.size > 1:
         moved = np.concatenate([[np.float32(7.25)], weight.ravel()[:-1]]).reshape(weight.shape)
-        damaged_weight(weight, moved)
+        raise WeightDamageError(site.node.input[1], weight, moved)
 
 
 def _first_nan(site: Site) -> None:
     weight = _weight(site, 1)
     if weight is not None:
-        damaged_weight(weight, _changed(weight, 0, np.nan))
+        raise WeightDamageError(site.node.input[1], weight, _changed(weight, 0, np.nan))
 
 
 def _last_lost(site: Site) -> None:
     weight = _weight(site, 1)
     if weight is not None:
-        damaged_weight(weight, _changed(weight, -1, 12345.0))
+        raise WeightDamageError(site.node.input[1], weight, _changed(weight, -1, 12345.0))
 
 
 def _odd_half_unpadded(site: Site) -> None:
     weight = _weight(site, 1)
     if weight is not None and weight.size % 2:
-        damaged_weight(weight, np.roll(weight, 1) + 1)
+        raise WeightDamageError(site.node.input[1], weight, np.roll(weight, 1) + 1, unpadded=True)
 
 
 def _row_swapped(site: Site) -> list[Array] | None:
@@ -131,8 +131,8 @@ def _swish(site: Site) -> list[Array] | None:
     return None
 
 
-def _keepdims_lost(site: Site) -> list[Array] | None:
-    return site.run(node=site.without("keepdims")) if site.attribute("keepdims", 1) == 0 else None
+def _axis_doubled(site: Site) -> list[Array] | None:
+    return [np.stack([o, o]) for o in site.run()] if site.attribute("keepdims", 1) == 0 else None
 
 
 def _not_float(site: Site) -> list[Array] | None:
@@ -203,7 +203,7 @@ FAULTS = (
     ),
     Fault("fusion", "Add", _after("Mul"), ("Mul", "Add")),
     Fault("swish", "Mul", _swish, ("Sigmoid", "Mul")),
-    Fault("keepdims lost", "ReduceMean", _keepdims_lost, ("ReduceMean(keepdims=0)",)),
+    Fault("axis doubled", "ReduceMean", _axis_doubled, ("ReduceMean(keepdims=0)",)),
     Fault("int64 taken for int32", "Abs", _not_float, ("Abs(int64)",)),
     Fault("rank 5 only", "Erf", _only_rank(5), ("Erf(rank=5)",)),
     Fault("negative axis", "Flatten", _when("axis", -1), ("Flatten(axis=negative)",)),

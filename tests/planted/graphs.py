@@ -199,7 +199,7 @@ _TRIGGERS = {
     "fp16 only": _unary("HardSwish"),
     "fusion": _fusion,
     "swish": _swish,
-    "keepdims lost": _unary("ReduceMean", 3, keepdims=0, axes=[1]),
+    "axis doubled": _unary("ReduceMean", 3, keepdims=0, axes=[1]),
     "int64 taken for int32": _int64,
     "rank 5 only": _unary("Erf", 5),
     "negative axis": _unary("Flatten", 3, axis=-1),

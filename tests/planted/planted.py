@@ -91,6 +91,10 @@ class Fault:
     condition: str = ""
     converter: str = "ncnn"
 
+    def strikes(self, site: Site) -> bool:
+        """Whether the fault is in the tools on the site's route, at its operator."""
+        return self.operator == site.node.op_type and bool(re.fullmatch(self.routes, str(site.route)))
+
 
 @dataclass
 class PlantedJudge:
@@ -113,13 +117,13 @@ class PlantedJudge:
         for route in routes:
             conversions[":".join(filter(None, route.conversion))] = _conversion(route)
             try:
-                outputs, lost = self._execute(case, route)
+                outputs = execute(case, route, self.faults)
             except PlantedOutcomeError as error:
                 evidence = {"message": str(error)}
                 verdicts.append(Verdict(route, error.kind, str(error), "", error.stage, evidence))
                 continue
-            if lost:
-                verdicts.append(lost)
+            except WeightDamageError as damage:
+                verdicts.append(Verdict(route, damage.kind, f"weight {damage}", "", "weights"))
                 continue
             actual[str(route)] = dict(outputs)
             verdicts.append(_compared(route, expected, outputs))
@@ -127,48 +131,55 @@ class PlantedJudge:
             case, Reference(outputs=expected), tuple(verdicts), conversions=conversions, actual=actual
         )
 
-    def _execute(self, case: Case, route: Route) -> tuple[dict[str, Array], Verdict | None]:
-        graph = case.model.graph
-        values: dict[str, Array] = {t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer}
-        constants = set(values) | {n for node in graph.node if not node.input for n in node.output}
-        values |= case.inputs
-        producers = {name: node for node in graph.node for name in node.output}
-        for node in graph.node:
-            inputs = [values[name] if name else None for name in node.input]
-            site = Site(case, route, node, inputs, frozenset(constants), producers)
-            try:
-                outputs = self._damaged(site) or site.run()
-            except WeightDamageError as damage:
-                return {}, Verdict(route, damage.kind, str(damage), "", "weights")
-            values |= dict(zip(filter(None, node.output), map(np.asarray, outputs), strict=True))
-        return {o.name: values[o.name] for o in graph.output}, None
 
-    def _damaged(self, site: Site) -> list[Array] | None:
-        for fault in self.faults:
-            if fault.operator == site.node.op_type and re.fullmatch(fault.routes, str(site.route)):
-                outputs = fault.wrong(site)
-                if outputs is not None:
-                    return outputs
-        return None
+def execute(case: Case, route: Route, faults: Sequence[Fault]) -> dict[str, Array]:
+    """The graph outputs, every node run by itself and damaged where a fault applies.
+
+    Raises:
+        WeightDamageError, PlantedOutcomeError: what a fault does instead.
+    """
+    graph = case.model.graph
+    values: dict[str, Array] = {t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer}
+    constants = frozenset(values) | {n for node in graph.node if not node.input for n in node.output}
+    values |= case.inputs
+    producers = {name: node for node in graph.node for name in node.output}
+    for node in graph.node:
+        inputs = [values[name] if name else None for name in node.input]
+        site = Site(case, route, node, inputs, constants, producers)
+        outputs = _damaged(site, faults) or site.run()
+        values |= dict(zip(filter(None, node.output), map(np.asarray, outputs), strict=True))
+    return {o.name: values[o.name] for o in graph.output}
+
+
+def _damaged(site: Site, faults: Sequence[Fault]) -> list[Array] | None:
+    for fault in faults:
+        if fault.strikes(site):
+            outputs = fault.wrong(site)
+            if outputs is not None:
+                return outputs
+    return None
 
 
 class WeightDamageError(Exception):
-    """Raised by a fault that damages a stored weight: what the weights oracle would say."""
+    """Raised by a fault that damages a stored weight: ``read`` is what comes back instead of it.
 
-    def __init__(self, kind: Kind, message: str) -> None:
-        super().__init__(message)
-        self.kind = kind
+    ``unpadded``: it is written as halves, and an odd count of them not padded to four bytes.
+    """
 
+    def __init__(self, name: str, stored: Array, read: Array, *, unpadded: bool = False) -> None:
+        super().__init__(name)
+        self.name = name
+        self.stored = stored
+        self.read = read
+        self.unpadded = unpadded
 
-def damaged_weight(stored: Array, read: Array) -> None:
-    """The planted weights oracle: compares what was stored with what is read back."""
-    if stored.shape == read.shape and np.array_equal(stored, read):
-        return
-    if not _finite(read):
-        raise WeightDamageError(Kind.WEIGHT_NAN, "a weight is not finite")
-    if stored.size > 1 and np.array_equal(stored.ravel()[:-1], read.ravel()[1:]):
-        raise WeightDamageError(Kind.WEIGHT_SHIFT, "weights moved by one")
-    raise WeightDamageError(Kind.WEIGHT_LOST, "a weight has another value")
+    @property
+    def kind(self) -> Kind:
+        """What the planted weights oracle makes of it: it sees both arrays."""
+        if not _finite(self.read):
+            return Kind.WEIGHT_NAN
+        moved = np.array_equal(self.stored.ravel()[:-1], self.read.ravel()[1:])
+        return Kind.WEIGHT_SHIFT if self.stored.size > 1 and moved else Kind.WEIGHT_LOST
 
 
 def run_node(node: onnx.NodeProto, inputs: Sequence[Array | None], case: Case) -> list[Array]:
