@@ -271,7 +271,8 @@ def _gemm(graph: Graph) -> None:
 
 
 def _matmul(graph: Graph) -> None:
-    out = graph.pick(1, 5, 8, 16, 33)
+    """Not by a single number: pnnx makes a scalar of it and then has no layer."""
+    out = graph.pick(1, 5, 8, 16, 33) if graph.shape[1] > 1 else 5
     graph.append("MatMul", graph.weight((graph.shape[1], out), graph.shape[1] ** -0.5), shape=(1, out))
 
 
@@ -281,7 +282,7 @@ ELEMENTWISE: dict[str, Form] = {
     "Sigmoid": _unary("Sigmoid"),
     "Tanh": _unary("Tanh"),
     "Elu": _unary("Elu", alpha=1.0),
-    "Softplus": _unary("Softplus"),
+    "Softplus": _bounded("Softplus"),  # ncnn's overflows above 88
     "Abs": _unary("Abs"),
     "Neg": _unary("Neg"),
     "Clip": lambda graph: graph.append(
