@@ -18,7 +18,7 @@ import numpy as np
 from fuzzconv.case import Array, Case
 from fuzzconv.converters.conversion import Binding, Conversion, Converter, Feeding, Outcome
 from fuzzconv.judgement import Judgement
-from fuzzconv.oracles.determinism import compare_runs
+from fuzzconv.oracles.determinism import compare_runs, reference_of_run
 from fuzzconv.oracles.process import judge_conversion, judge_run, judge_trace, warning_of
 from fuzzconv.oracles.values import judge_outputs
 from fuzzconv.oracles.weights import WeightFault, judge_weights
@@ -201,16 +201,21 @@ class _Road:
         runs: tuple[RunResult, RunResult],
         reading: int,
     ) -> Verdict | None:
-        """A second run of the same request beside the first; None when they agree or can't be judged."""
-        bounds = self._reference.bounds.get(precision_of(route))
-        if bounds is None or conversion.unsupported:
+        """A second run of the same request beside the first; None when they agree or can't be judged.
+
+        Needs no reference: without one, the first run is that of the second.
+        """
+        if conversion.unsupported:
             return None
         failed = judge_run(route, conversion, runs[1])
         if failed:
             return failed
         first, second = (_readings(feeding.outputs, result)[reading] for result in runs)
-        comparison = compare_runs(self._reference, precision_of(route), first, second)
-        if comparison:
+        precision = precision_of(route)
+        judged = precision in self._reference.bounds
+        reference = self._reference if judged else reference_of_run(first, precision)
+        comparison = compare_runs(reference, precision, first, second) if reference else None
+        if comparison is None or comparison:
             return None
         warned = warning_of(conversion)
         return Verdict(route, comparison.kind, comparison.description, warned, "compare", comparison.evidence)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,10 @@ def flickering(options: Mapping[str, bool | int], count: int) -> Array:
     return RIGHT if count == 1 else RIGHT + np.float32(0.5)
 
 
+def steady(options: Mapping[str, bool | int], count: int) -> Array:
+    return RIGHT
+
+
 def test_a_second_run_with_other_values_is_nondeterminism(tmp_path: Path) -> None:
     kind, runtime = kind_on("threads2-twice", flickering, tmp_path)
     assert kind is Kind.NONDETERMINISM
@@ -84,6 +89,16 @@ def test_it_outranks_a_first_run_that_is_wrong(tmp_path: Path) -> None:
 def test_other_bits_within_the_bound_are_none(tmp_path: Path) -> None:
     kind, _ = kind_on("twice", lambda options, count: RIGHT * np.float32(1 + 1e-7 * count), tmp_path)
     assert kind is Kind.OK
+
+
+@pytest.mark.parametrize(("answer", "kind"), [(flickering, Kind.NONDETERMINISM), (steady, Kind.SKIPPED)])
+def test_two_runs_need_no_reference(answer: Answer, kind: Kind, tmp_path: Path) -> None:
+    """Infinity in the input: there is no reference to compare with."""
+    case = replace(relu(), inputs={"x": np.float32([[1.5, np.inf, 2.5]])})
+    pipeline = Pipeline({"pnnx:fp16=0": Converts()}, {"cpu": Answers(answer)}, tmp_path)
+    judgement = pipeline.judge(case, [Route("pnnx", "fp16=0", "cpu", "twice")])
+    assert judgement.reference.skip
+    assert judgement.verdicts[0].kind is kind
 
 
 def test_a_steady_error_is_a_divergence(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import onnx
 
 from fuzzconv.campaign.messages import CandidateFound, CaseJudged, Event, NoNews
-from fuzzconv.campaign.rotation import drawn_row, plain_passing
+from fuzzconv.campaign.rotation import drawn_row, plain_passing, row_without_reference
 from fuzzconv.campaign.vulkan_lane import VulkanLane
 from fuzzconv.case import Case
 from fuzzconv.findings.finding import Signature
@@ -71,7 +71,8 @@ class Examiner:
         """Judge a case on all CPU routes and report it; returns its first failure that is news."""
         judgement = self._judge.judge(case, self._routes)
         self.cases += 1
-        judgement = self._judge.extend(judgement, drawn_row(judgement, plain_passing(judgement)))
+        row = drawn_row(judgement, plain_passing(judgement)) or row_without_reference(judgement)
+        judgement = self._judge.extend(judgement, row)
         news, blamed, hits = self._diagnose(judgement, self._routes, no_news)
         self._emit(case_event(judgement, judgement.verdicts, case.key, blamed, hits))
         for failure in news:

@@ -20,6 +20,8 @@ from fuzzconv.verdict import Kind
 REDUCED_SHARE = {"cpu": 1 / 10, "vulkan": 1 / 2}
 """How many draws are of reduced precision. On the CPU computing its error bound costs ten times the run."""
 
+AGAIN = "threads2-twice"
+
 
 def drawn_row(judgement: Judgement, among: Sequence[Route]) -> tuple[Route, ...]:
     """A route with a row for a case; none where there is nothing to draw from.
@@ -36,6 +38,12 @@ def drawn_row(judgement: Judgement, among: Sequence[Route]) -> tuple[Route, ...]
     reduced = draw.random() < REDUCED_SHARE[route.device]
     fitting = [row for row in rows if is_reduced(row) == reduced]
     return (replace(route, options=draw.choice(fitting)),) if fitting else ()
+
+
+def row_without_reference(judgement: Judgement) -> tuple[Route, ...]:
+    """The one row that can be judged where a case ran but its reference can't be trusted: two runs."""
+    ran = (v.route for v in judgement.verdicts if v.kind is Kind.SKIPPED and str(v.route) in judgement.actual)
+    return tuple(replace(route, options=AGAIN) for route in ran if not route.options)[:1]
 
 
 def plain_passing(judgement: Judgement) -> Sequence[Route]:

@@ -9,10 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+import numpy as np
+
 from fuzzconv.case import Array
 from fuzzconv.oracles.values import Comparison, compare
 from fuzzconv.reference.reference import Precision, Reference
 from fuzzconv.verdict import Kind
+
+_WORTH_TELLING = 1e-3
 
 
 def compare_runs(
@@ -43,6 +47,20 @@ def compare_runs(
             found = replace(found, output=name, kind=Kind.NONDETERMINISM, description=described)
         worst = max(worst, found, key=lambda c: (c.kind.rank, c.max_ratio))
     return worst
+
+
+def reference_of_run(first: Mapping[str, Array | None], precision: Precision) -> Reference | None:
+    """A first run as the reference of a second, for cases without one; None where a value is not finite.
+
+    The same network under the same options has no legal reason to differ; the bound of 1e-3·max|output|
+    only says how much is worth a finding.
+    """
+    arrays = {name: array for name, array in first.items() if array is not None}
+    if not arrays or not all(np.all(np.isfinite(a)) for a in arrays.values() if a.dtype.kind == "f"):
+        return None
+    peaks = {n: float(np.max(np.abs(a.astype(np.float64)), initial=0.0)) for n, a in arrays.items()}
+    bounds = {name: np.full(a.shape, _WORTH_TELLING * peaks[name]) for name, a in arrays.items()}
+    return Reference(arrays, {precision: bounds})
 
 
 def _identical(before: Array | None, after: Array | None) -> bool:

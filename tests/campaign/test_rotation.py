@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 from onnx import TensorProto, helper
 
-from fuzzconv.campaign.rotation import REDUCED_SHARE, drawn_row, plain_passing
+from fuzzconv.campaign.rotation import REDUCED_SHARE, drawn_row, plain_passing, row_without_reference
 from fuzzconv.case import Case
 from fuzzconv.converters.conversion import Conversion, Outcome, ToolRun
 from fuzzconv.judgement import Judgement
@@ -61,6 +62,13 @@ def test_rows_go_to_the_plainest_passing_route_of_each_converter() -> None:
     assert set(map(str, plain_passing(failing))) == {"pnnx:fp16=1/cpu"}
     nothing = judged(1, dict.fromkeys(map(str, CPU), Kind.REFUSED))
     assert drawn_row(nothing, plain_passing(nothing)) == ()
+
+
+def test_a_case_without_reference_is_run_twice() -> None:
+    skipped = judged(1, dict.fromkeys(map(str, CPU), Kind.SKIPPED))
+    assert row_without_reference(skipped) == ()
+    ran = replace(skipped, actual={str(CPU[1]): {}})
+    assert list(map(str, row_without_reference(ran))) == [f"{CPU[1]}:threads2-twice"]
 
 
 def test_a_vulkan_row_is_drawn_among_the_routes_that_run() -> None:
