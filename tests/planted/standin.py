@@ -23,6 +23,7 @@ from fuzzconv.runtime.execution import BlobRead, RunRequest, RunResult, RunStatu
 from fuzzconv.verdict import Kind
 
 _TAG_FP16 = 0x01306B47
+_WEIGHTY = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul", "PRelu"})
 _OUTCOMES = {Kind.CRASH: Outcome.CRASHED, Kind.HANG: Outcome.HUNG, Kind.REFUSED: Outcome.REFUSED}
 
 
@@ -66,7 +67,8 @@ class StandInConverter:
             PlantedOutcomeError: a fault ends the conversion.
         """
         stored = {t.name: numpy_helper.to_array(t) for t in case.model.graph.initializer}
-        written = {name: self._encoded(a) for name, a in stored.items() if a.dtype == np.float32}
+        halves = _halved(case.model, self.setting)
+        written = {n: _encoded(a, n in halves) for n, a in stored.items() if a.dtype == np.float32}
         route = Route(self.name, self.setting, "cpu")
         for node in case.model.graph.node:
             inputs = [stored.get(name) for name in node.input]
@@ -76,14 +78,9 @@ class StandInConverter:
                     fault.wrong(site)
                 except WeightDamageError as damage:
                     unpadded = written[damage.name][:-2]
-                    written[damage.name] = unpadded if damage.unpadded else self._encoded(damage.read)
+                    damaged = _encoded(damage.read, damage.name in halves)
+                    written[damage.name] = unpadded if damage.unpadded else damaged
         return b"".join(written.values())
-
-    def _encoded(self, array: Array) -> bytes:
-        if not _is_half(self.setting, array.ndim):
-            return array.astype(np.float32).tobytes()
-        padded = np.append(array.astype(np.float16).ravel(), np.zeros(array.size % 2, np.float16))
-        return _TAG_FP16.to_bytes(4, "little") + padded.tobytes()
 
 
 class StandInRuntime:
@@ -95,13 +92,14 @@ class StandInRuntime:
 
     def trace(self, param: str, weights: bytes) -> WeightTrace:
         _, setting, model = _decoded(param)
+        halves = _halved(model, setting)
         blobs: list[BlobRead] = []
         offset = 0
         for tensor in model.graph.initializer:
             if tensor.data_type != onnx.TensorProto.FLOAT:
                 continue
             count = int(np.prod(tensor.dims))
-            half = _is_half(setting, len(tensor.dims))
+            half = tensor.name in halves
             size = 4 + 2 * (count + count % 2) if half else 4 * count
             content = weights[offset : offset + size]
             read = None
@@ -146,9 +144,18 @@ def standin_pipeline(scratch: Path, faults: Sequence[Fault] = ()) -> Pipeline:
     )
 
 
-def _is_half(setting: str, rank: int) -> bool:
-    """pnnx halves weights, not biases."""
-    return setting == "fp16=1" and rank > 1
+def _encoded(array: Array, half: bool) -> bytes:
+    if not half:
+        return array.astype(np.float32).tobytes()
+    padded = np.append(array.astype(np.float16).ravel(), np.zeros(array.size % 2, np.float16))
+    return _TAG_FP16.to_bytes(4, "little") + padded.tobytes()
+
+
+def _halved(model: onnx.ModelProto, setting: str) -> set[str]:
+    """Names of the weights that the setting rounds to half: those of layers with many, as pnnx does."""
+    if setting != "fp16=1":
+        return set()
+    return {node.input[1] for node in model.graph.node if node.op_type in _WEIGHTY}
 
 
 def _decoded(param: str) -> tuple[str, str, onnx.ModelProto]:
