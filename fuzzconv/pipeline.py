@@ -25,7 +25,7 @@ from fuzzconv.oracles.weights import WeightFault, judge_weights
 from fuzzconv.recent import Recent
 from fuzzconv.reference.compute import compute_reference, is_remembered
 from fuzzconv.reference.precisions import precision_of
-from fuzzconv.reference.reference import Reference
+from fuzzconv.reference.reference import Precision, Reference
 from fuzzconv.route import Route
 from fuzzconv.runtime.execution import Feed, Fetch, RunRequest, RunResult, Runtime, WeightTrace
 from fuzzconv.runtime.options import options_for, runs_of
@@ -125,12 +125,16 @@ _FEEDING_ORDER = (
 """Where a converter leaves open how its result is fed, the way that comes closest to sense is meant."""
 
 
+_NARROW = frozenset({Precision.FP16, Precision.BF16})
+INTEGERS_IN_NARROW_STORAGE = "ncnn has no integer storage beside half and bfloat16: integers don't pass"
+
+
 @dataclass(frozen=True)
 class _Trial:
     """One way to feed a network, and what came of it (``actual`` is None when nothing came out)."""
 
     verdict: Verdict
-    result: RunResult
+    result: RunResult | None = None
     actual: Mapping[str, Array | None] | None = None
 
 
@@ -163,7 +167,8 @@ class _Road:
             return verdict
         tried = [self._judge_feeding(route, conversion, feeding) for feeding in self._useful(conversion)]
         best = min(tried, key=lambda trial: _FEEDING_ORDER.index(trial.verdict.kind))
-        self.results[str(route)] = best.result
+        if best.result is not None:
+            self.results[str(route)] = best.result
         if best.actual is not None:
             self.actual[str(route)] = best.actual
         return best.verdict
@@ -173,6 +178,8 @@ class _Road:
         return conversion.feedings[:1] if self._reference.skip else conversion.feedings
 
     def _judge_feeding(self, route: Route, conversion: Conversion, feeding: Feeding) -> _Trial:
+        if precision_of(route) in _NARROW and any(b.dtype != "float32" for b in _bindings(feeding)):
+            return _Trial(Verdict(route, Kind.SKIPPED, INTEGERS_IN_NARROW_STORAGE))
         request = RunRequest(
             conversion.param or "",
             conversion.weights or b"",
@@ -252,6 +259,10 @@ class _Road:
         if identity not in self.traces:
             self.traces[identity] = self._pipeline.trace(conversion)
         return self.traces[identity]
+
+
+def _bindings(feeding: Feeding) -> tuple[Binding, ...]:
+    return (*feeding.inputs, *feeding.outputs)
 
 
 def _readings(outputs: Sequence[Binding], result: RunResult) -> list[dict[str, Array | None]]:

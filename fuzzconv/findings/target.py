@@ -20,8 +20,8 @@ from fuzzconv.runtime.options import condition_of
 from fuzzconv.verdict import Verdict
 
 CONVINCING = 0.05
-"""A wrong value this far off (relative to max|reference|) is nobody's rounding. A reduction never makes the
-error smaller than that, or than it was: a reader must see at once that it is a bug."""
+"""A wrong value this far off (absolutely, and relative to max|reference|) is nobody's rounding. A reduction
+never makes the error smaller than that, or than it was: a reader must see at once that it is a bug."""
 
 _MOST_NODES_FOR_ALL_PARTS = 3
 
@@ -41,7 +41,8 @@ class Target:
         self._judge = judge
         self.signature = signature_of(judgement, verdict, ())
         self._witnesses = list(_witnesses(verdict.route, self.signature, routes))
-        self._least_error = min(_relative_error(verdict), CONVINCING)
+        self._least_relative = min(_error(verdict, "max_rel"), CONVINCING)
+        self._least_absolute = min(_error(verdict, "max_abs"), CONVINCING)
         self._answers: dict[str, Judgement | None] = {}
         self._verdicts: dict[str, Verdict] = {}
 
@@ -57,9 +58,13 @@ class Target:
             self._answers[case.key] = self._look(case)
         return self._answers[case.key]
 
+    def _convincing(self, verdict: Verdict) -> bool:
+        relative, absolute = _error(verdict, "max_rel"), _error(verdict, "max_abs")
+        return relative >= self._least_relative and absolute >= self._least_absolute
+
     def _look(self, case: Case) -> Judgement | None:
         verdict = self.verdict_on(case)
-        if verdict.kind is not self.verdict.kind or _relative_error(verdict) < self._least_error:
+        if verdict.kind is not self.verdict.kind or not self._convincing(verdict):
             return None
         judgement = self._ask(case, [verdict.route, *self._witnesses])
         verdict = judgement.verdicts[0]
@@ -91,8 +96,8 @@ def _frame(signature: Signature) -> Signature:
     return replace(signature, operators=())
 
 
-def _relative_error(verdict: Verdict) -> float:
-    error = verdict.evidence.get("max_rel")
+def _error(verdict: Verdict, name: str) -> float:
+    error = verdict.evidence.get(name)
     return float(error) if isinstance(error, int | float) else 0.0
 
 

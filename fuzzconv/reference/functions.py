@@ -61,7 +61,9 @@ FUNCTIONS: Mapping[str, Function] = {
     **dict.fromkeys(("Tanh", "Elu", "Selu", "Celu", "Log", "LogSoftmax", "Atanh"), Function(1.0)),
     **dict.fromkeys(("Softplus", "Mish", "Sinh"), Function(1.0, inside=_exponential)),
     **dict.fromkeys(("Cosh",), Function(inside=_exponential)),
-    **dict.fromkeys(("Asinh", "Acosh"), Function(1.0, inside=_squares)),
+    # A shader's asinh is log(x + sqrt(x² + 1)), which cancels for negative x: 2^-23 · x² relative.
+    "Asinh": Function(1.0, _ARC, inside=_squares),
+    "Acosh": Function(1.0, inside=_squares),
     **dict.fromkeys(("Sin", "Cos"), Function(1.0, _SINE)),
     "Tan": Function(1.0, Rounding(2.0**-12, 2.0**-12)),
     **dict.fromkeys(("Asin", "Acos", "Atan"), Function(1.0, _ARC)),
