@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -126,7 +127,20 @@ def progress_line(tally: Tally, budget: Budget, jobs: int, findings: int, pendin
 
 
 def verdict_table(verdicts: Mapping[str, Mapping[str, int]]) -> Table:
-    """Routes down, verdict kinds across."""
+    """Routes down, verdict kinds across; option rows and variants, of which there are many, in one line."""
+    main: dict[str, Mapping[str, int]] = {}
+    others: Counter[str] = Counter()
+    for route, counts in verdicts.items():
+        if ":" in route.rpartition("/")[2] or route.startswith("variant:"):
+            others.update(counts)
+        else:
+            main[route] = counts
+    if others:
+        main[f"{len(verdicts) - len(main)} option rows and variants"] = others
+    return _table(main)
+
+
+def _table(verdicts: Mapping[str, Mapping[str, int]]) -> Table:
     kinds = [kind.value for kind in Kind if any(kind.value in counts for counts in verdicts.values())]
     table = Table("route", *kinds, box=None, pad_edge=False, header_style="underline")
     for column in table.columns[1:]:
