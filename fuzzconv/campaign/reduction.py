@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -87,7 +88,7 @@ def reduce_candidate(
         known = _known(reduction, settings, base)
         finding = finding_of(reduction, original, settings.toolchain, known)
         finding = replace(finding, blame=blame_of(reduction.judgement, reduction.verdict, judge))
-        finding = _confirmed(finding, settings, task.until)
+        finding = _confirmed(finding, settings)
         if finding.reproduced[0]:
             summed = summary(finding)
         else:
@@ -204,17 +205,17 @@ def finding_of(reduction: Reduction, original: Case, toolchain: Toolchain, known
     )
 
 
-def _confirmed(finding: Finding, settings: CampaignSettings, until: float) -> Finding:
-    """Write the reproducer, run it in fresh processes, and write it again with the score.
+def _confirmed(finding: Finding, settings: CampaignSettings) -> Finding:
+    """Write the reproducer, run it in fresh processes at once, and write it again with the score.
 
     A finding that no fresh process shows loses its folder again.
     """
     folder = write_reproducer(finding, settings.findings)
-    hits = runs = 0
-    while runs < CONFIRMATIONS and (runs == 0 or time.monotonic() < until):
-        hits += run_reproducer(folder, settings.toolchain) == STILL_THERE
-        runs += 1
-    confirmed = replace(finding, reproduced=(hits, runs))
+    logs = (folder / LOG_FILE, *(Path(os.devnull) for _ in range(1, CONFIRMATIONS)))
+    with ThreadPoolExecutor(CONFIRMATIONS) as pool:
+        ended = list(pool.map(lambda log: run_reproducer(folder, settings.toolchain, log), logs))
+    hits = ended.count(STILL_THERE)
+    confirmed = replace(finding, reproduced=(hits, CONFIRMATIONS))
     if hits:
         log = (folder / LOG_FILE).read_text()
         write_reproducer(confirmed, settings.findings)
@@ -224,10 +225,10 @@ def _confirmed(finding: Finding, settings: CampaignSettings, until: float) -> Fi
     return confirmed
 
 
-def run_reproducer(folder: Path, toolchain: Toolchain) -> int:
+def run_reproducer(folder: Path, toolchain: Toolchain, log: Path) -> int:
     """Run a finding's ``reproduce.py`` with the tools under test; returns its exit status (-1: no end).
 
-    Its output is kept beside it in ``reproduce.log``.
+    Its output is written to ``log``.
     """
     environment = dict(os.environ)
     for name, tool in (("PNNX", toolchain.pnnx), ("ONNX2NCNN", toolchain.onnx2ncnn)):
@@ -235,14 +236,14 @@ def run_reproducer(folder: Path, toolchain: Toolchain) -> int:
             environment[name] = str(tool.path)
     if toolchain.ncnn.origin == "--ncnn" and toolchain.ncnn.path is not None:
         environment["PYTHONPATH"] = str(toolchain.ncnn.path)
-    with (folder / LOG_FILE).open("w") as log:
+    with log.open("w") as output:
         try:
             return subprocess.run(
                 [sys.executable, SCRIPT_FILE],
                 cwd=folder,
                 env=environment,
                 stdin=subprocess.DEVNULL,
-                stdout=log,
+                stdout=output,
                 stderr=subprocess.STDOUT,
                 timeout=_SCRIPT_SECONDS,
                 check=False,
