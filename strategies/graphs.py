@@ -142,7 +142,8 @@ class _Recipe:
         if b.rare_case and self.unsupported and b.flag():
             return _choose(b, self.unsupported)
         if self.patterns and b.has("patterns") and b.flag(_PATTERN_ONE_IN):
-            return _choose(b, self.patterns)
+            pattern = b.pick(self.patterns)
+            return supported if _spared(b, pattern) else pattern
         return supported
 
     def _rare(self, b: Builder) -> bool:
@@ -187,11 +188,16 @@ def _own_dtype(b: Builder, anchor: Spec | Pattern) -> Dtype:
     return b.weighted(types)
 
 
+def _spared(b: Builder, spec: Spec | Pattern) -> bool:
+    """Whether low odds of its name or operators say to take something else this time."""
+    return any(b.spared(name) for name in sorted({spec.name, *spec.operators} & b.odds.keys()))
+
+
 def _choose(b: Builder, specs: Sequence[Anchor]) -> Anchor:
     """One of ``specs``; one whose name or operators have low odds is mostly exchanged for another draw."""
     spec: Anchor = b.pick(specs)
     for _ in range(2):
-        if not any(b.spared(name) for name in sorted({spec.name, *spec.operators} & b.odds.keys())):
+        if not _spared(b, spec):
             break
         spec = b.pick(specs)
     return spec
