@@ -26,7 +26,7 @@ class Plan:
     """
 
     repeats: int = 3
-    campaign_seconds: int = 45
+    campaign_seconds: int = 60
     load_seconds: float = 15.0
     cases: int = 60
     memory_seconds: int = 120
