@@ -69,7 +69,9 @@ class Survey:
         self.cases += 1
         layers = layer_types(judgement.conversions[conversion_id(self.base)].param or "")
         plain = judgement.actual[str(self.base)]
-        for name_of_row in rows_for(self.base.device, layers) if not self.rows else self.rows:
+        for name_of_row in rows_for(self.base.device, layers):
+            if self.rows and name_of_row not in self.rows:
+                continue
             route, row = replace(self.base, options=name_of_row), self.seen[name_of_row]
             started = time.monotonic()
             judged = self.pipeline.extend(judgement, [route])
@@ -95,7 +97,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=1e9, help="stop after this wall time")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--length", type=int, help="operators in a chain of verified forms (default: 1 to 5)")
-    parser.add_argument("--rows", default="", help="comma-separated rows (default: those the layers read)")
+    parser.add_argument("--rows", default="", help="comma-separated rows (default: all)")
     parser.add_argument("--generated", action="store_true", help="cases of the campaign's strategies")
     options = parser.parse_args()
     base = Route("pnnx", "fp16=0", options.device)
