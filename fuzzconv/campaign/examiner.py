@@ -21,7 +21,7 @@ from fuzzconv.case import Case
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.localise import Localised, localise
 from fuzzconv.findings.rows import ExtendingJudge, on_smallest_row, with_row
-from fuzzconv.findings.signature import failures, family_of
+from fuzzconv.findings.signature import coarse, failures, family_of
 from fuzzconv.findings.title import title_of
 from fuzzconv.judgement import Judgement
 from fuzzconv.metamorphic import FEATURE, variant_of
@@ -112,7 +112,7 @@ class Examiner:
         """Whether ``case`` shows the same failure (while shrinking: only the failing route is judged)."""
         judgement = self._judge.judge(case, (target.verdict.route,))
         return any(
-            part.signature == target.signature
+            coarse(part.signature) == coarse(target.signature)
             for failure in failures(judgement)
             if family_of(failure) == target.signature.family
             for part in self._localised(judgement, failure, self._routes)

@@ -23,12 +23,16 @@ from fuzzconv.cli.report import add_report_arguments, destinations
 from fuzzconv.cli.tools import add_tool_arguments, base_toolchain, toolchain_from
 from fuzzconv.errors import MissingToolError, UsageError
 from fuzzconv.findings.known import default_corpus
+from fuzzconv.findings.store import RunStore
+from fuzzconv.report.coverage import thin
+from fuzzconv.report.run_json import write_run_json
 from fuzzconv.report.run_report import load_run_report
 from fuzzconv.report.step_summary import append_step_summary
 from fuzzconv.report.write import write_reports
 from fuzzconv.route import Route, select_routes
 from fuzzconv.toolchain.routes import available_routes
 from fuzzconv.toolchain.toolchain import Toolchain
+from strategies.census import wanted_features
 
 PIPED_WIDTH = 180
 DEFAULT_BUDGET = "10m"
@@ -86,6 +90,7 @@ def run(args: argparse.Namespace) -> int:
             resume=args.resume is not None,
             log=args.log,
         )
+    _tell_thin_coverage(settings.folder)
     report = load_run_report(settings.folder)
     page, *_ = write_reports(report, destinations(args, settings.folder))
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
@@ -93,6 +98,15 @@ def run(args: argparse.Namespace) -> int:
     with section(console, "Result", grouped=grouped):
         conclude(console, settings, result, page)
     return result.exit_code
+
+
+def _tell_thin_coverage(folder: Path) -> None:
+    """Note in the run's store and ``run.json`` which operators and weight forms were hardly compared."""
+    store = RunStore(folder)
+    rows = thin(store.features(), wanted_features())
+    store.set_facts({"thin": {row.feature: row.compared for row in rows}})
+    write_run_json(folder, store)
+    store.close()
 
 
 def _settings(args: argparse.Namespace, toolchain: Toolchain) -> CampaignSettings:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from importlib import resources
 from pathlib import Path
 
+from fuzzconv.report.coverage import FEWEST
 from fuzzconv.report.curve_svg import curve_svg, duration
 from fuzzconv.report.finding_html import finding_html, status_of
 from fuzzconv.report.finding_record import FindingRecord
@@ -37,6 +38,7 @@ def html_text(report: RunReport) -> str:
         ("known", "Known bugs, replayed", _replayed(report)),
         ("details", "Each finding", joined(finding_html(record) for record in report.findings)),
         ("matrix", "Support matrix", matrix_html(build_matrix(report.matrix))),
+        ("thin", "Rarely compared", _thin(report)),
         ("curves", "Over time", _curves(report)),
         ("tools", "Tools and machine", _tools(report)),
     ]
@@ -213,6 +215,16 @@ def _replayed(report: RunReport) -> Markup | None:
     ]
     table = element("table", element("thead", head), element("tbody", *rows), class_="numbers cards")
     return element("div", table, class_="scroll")
+
+
+def _thin(report: RunReport) -> Markup | None:
+    """Features with too few comparisons to say anything about them: what this run did not test."""
+    rows = report.facts.get("thin")
+    if not isinstance(rows, dict) or not rows:
+        return None
+    told = ", ".join(f"{feature} ({compared})" for feature, compared in rows.items())
+    introduction = f"Fewer than {FEWEST} comparisons through pnnx (how many in brackets):"
+    return joined([element("p", introduction), element("p", told)])
 
 
 def _curves(report: RunReport) -> Markup | None:

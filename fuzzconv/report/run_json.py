@@ -36,6 +36,7 @@ def write_run_json(folder: Path, store: RunStore) -> Path:
         "skipped": facts.get("skipped", {}),
         "left_out": facts.get("left_out", {}),
         "candidates": [vars(c) for c in store.candidates() if c.status not in ("reduced", "duplicate")],
+        "thin": facts.get("thin", {}),
         "replayed": facts.get("replayed", []),
         "known_hits": facts.get("known_hits", {}),
         "machine": facts.get("machine", {}),

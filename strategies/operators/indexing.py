@@ -110,8 +110,13 @@ def gather_nd(b: Builder, x: Value) -> Value:
 REDUCIBLE = Want(ranks=(2, 3, 4, 1), dtypes=HALF_AND_SINGLE, lo=-1e3, hi=1e3, where=lambda s: 0 not in s)
 
 
-def _reduction(b: Builder) -> str | None:
-    """How scattered numbers join the ones there: add and mul since opset 16, max and min since 18."""
+def _reduction(b: Builder, x: Value) -> str | None:
+    """How scattered numbers join the ones there: add and mul since opset 16, max and min since 18.
+
+    onnxruntime joins no half ones on the CPU.
+    """
+    if x.dtype is not FLOAT32:
+        return None
     known = ["none", "add", *(("max", "min") if b.opset >= 18 else ())]
     return b.pick(known) if b.opset >= 16 and b.flag(3) else None
 
@@ -126,7 +131,7 @@ def _scatter(b: Builder, x: Value, op_type: str) -> Value:
     at = axis % x.rank
     indices = _places(b, x.shape, at, b.integer(1, min(4, x.shape[at])))
     updates = b.partner(indices.shape, x.dtype, -3.0, 3.0, widest=1e3)
-    reduction = _reduction(b) if op_type == "ScatterElements" else None
+    reduction = _reduction(b, x) if op_type == "ScatterElements" else None
     nodes = [x, _constant(b, indices), updates]
     return b.node(op_type, nodes, _joined(b, x, updates), axis=axis, reduction=reduction)
 
@@ -150,7 +155,7 @@ def scatter_nd(b: Builder, x: Value) -> Value:
     places = np.random.default_rng(b.integer(0, 255)).permutation(x.shape[0])[:count].reshape(count, 1)
     indices = b.constant(places.astype(np.int64), INT64, shape_data=False)
     updates = b.partner((count, *x.shape[1:]), x.dtype, -3.0, 3.0, widest=1e3)
-    return b.node("ScatterND", [x, indices, updates], _joined(b, x, updates), reduction=_reduction(b))
+    return b.node("ScatterND", [x, indices, updates], _joined(b, x, updates), reduction=_reduction(b, x))
 
 
 def _mask(b: Builder, size: int) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -107,7 +108,7 @@ def bitwise_not(b: Builder, x: Value) -> Value:
 @operator(
     "OneHot",
     since=9,
-    want=CLASSES,
+    want=replace(CLASSES, ranks=(2, 1, 3)),  # onnx.checker refuses scalar indices
     pnnx=False,
 )
 def one_hot(b: Builder, x: Value) -> Value:
