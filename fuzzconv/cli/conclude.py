@@ -16,6 +16,8 @@ from fuzzconv.route import select_routes
 from fuzzconv.toolchain.executable import python_command
 from fuzzconv.toolchain.optional import variants_left_out
 
+MOST_UNREDUCED = 5
+
 
 @contextmanager
 def section(console: Console, title: str, *, grouped: bool) -> Iterator[None]:
@@ -47,8 +49,11 @@ def conclude(console: Console, settings: CampaignSettings, result: CampaignResul
     if result.findings:
         console.print()
         console.print(summary_table(result.findings))
-    for title in result.unreduced:
-        say(console, f"not reduced in time: {title}")
+    for title in result.unreduced[:MOST_UNREDUCED]:
+        say(console, f"not reduced in time: {title[:160]}")
+    if len(result.unreduced) > MOST_UNREDUCED:
+        rest = len(result.unreduced) - MOST_UNREDUCED
+        say(console, f"not reduced in time: {rest} more, all kept in {settings.candidates} (see --resume)")
     rate = tally.cases_per_second(settings.jobs)
     new = sum(not finding["known"] for finding in result.findings)
     say(
