@@ -1,4 +1,4 @@
-"""``python -m benchmarks [NAME …] [--quick | --long]``: measure and print one table.
+"""``python -m benchmarks [NAME …] [--quick | --long] [--markdown]``: measure and print one table.
 
 Figures are ratios against the naive loop of the same run, and absolute ones for this machine.
 """
@@ -10,9 +10,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-
-from rich.console import Console
-from rich.table import Table
 
 from benchmarks import (
     coordinator,
@@ -27,7 +24,7 @@ from benchmarks import (
 )
 from benchmarks.figure import Figure
 from benchmarks.plan import Plan
-from fuzzconv.report.machine import machine
+from benchmarks.table import print_table
 
 BENCHMARKS: Mapping[str, Callable[[Plan], list[Figure]]] = {
     "stages": stages.measure,
@@ -40,7 +37,6 @@ BENCHMARKS: Mapping[str, Callable[[Plan], list[Figure]]] = {
     "coordinator": coordinator.measure,
     "memory": memory.measure,
 }
-_PIPED_WIDTH = 140
 
 
 def main() -> int:
@@ -52,12 +48,14 @@ def main() -> int:
         "--quick", action="store_true", help="once and short: about three minutes, a rough idea"
     )
     extent.add_argument("--long", action="store_true", help="watch the memory of a campaign of 40 minutes")
+    parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
     arguments = parser.parse_args()
     unknown = set(arguments.names) - set(BENCHMARKS)
     if unknown:
         parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
+    load = os.getloadavg()[0]
     figures = _run(arguments.names or list(BENCHMARKS), _plan(arguments))
-    _print(figures)
+    print_table(figures, load, markdown=arguments.markdown)
     return int(any(figure.met is False for figure in figures))
 
 
@@ -75,36 +73,6 @@ def _run(names: Sequence[str], plan: Plan) -> list[Figure]:
         figures += BENCHMARKS[name](plan)
         print(f"{name}: {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
     return figures
-
-
-def _print(figures: Sequence[Figure]) -> None:
-    console = Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH, highlight=False)
-    facts = machine()
-    load = os.getloadavg()[0]
-    console.print(f"{facts['cpu']}; {facts['os']}; Python {facts['python']}; load average {load:.1f}")
-    table = Table(pad_edge=False)
-    table.add_column("figure")
-    for column in ("value", "unit", "target", "× naive", "target"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("")
-    table.add_column("how", style="dim")
-    for figure in figures:
-        table.add_row(*_cells(figure))
-    console.print(table)
-
-
-def _cells(figure: Figure) -> tuple[str, ...]:
-    sign = "≤" if figure.at_most else "≥"
-    return (
-        figure.name,
-        "not measured" if figure.value is None else f"{figure.value:.3g}",
-        figure.unit,
-        "" if figure.target is None else f"{sign} {figure.target:g}",
-        "" if figure.ratio is None else f"{figure.ratio:.1f}",
-        "" if figure.ratio_target is None else f"≥ {figure.ratio_target:g}",
-        {True: "met", False: "missed", None: ""}[figure.met],
-        figure.note,
-    )
 
 
 if __name__ == "__main__":
