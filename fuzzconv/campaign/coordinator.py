@@ -17,6 +17,7 @@ from multiprocessing.context import SpawnProcess
 
 from fuzzconv.campaign.budget import Budget
 from fuzzconv.campaign.display import Display
+from fuzzconv.campaign.entry import enter_worker
 from fuzzconv.campaign.log import CampaignLog
 from fuzzconv.campaign.messages import (
     CandidateFound,
@@ -37,7 +38,6 @@ from fuzzconv.campaign.messages import (
 )
 from fuzzconv.campaign.settings import CampaignSettings
 from fuzzconv.campaign.tally import Tally
-from fuzzconv.campaign.worker import worker_main
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.known import Status
 from fuzzconv.findings.signature import coarse
@@ -290,7 +290,7 @@ class Coordinator:
     def _start(self, number: int) -> _Worker:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(target=worker_main, args=(theirs, self.settings), name=f"worker-{number}")
+        process = context.Process(target=enter_worker, args=(theirs, self.settings), name=f"worker-{number}")
         process.start()
         theirs.close()
         return _Worker(number, process, ours)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import onnx
 
-from fuzzconv.campaign.messages import CandidateFound, CaseJudged, Event, NoNews
+from fuzzconv.campaign.messages import CANDIDATE_FILE, CandidateFound, CaseJudged, Event, NoNews
 from fuzzconv.campaign.rotation import drawn_row, plain_passing, row_without_reference
 from fuzzconv.campaign.vulkan_lane import VulkanLane
 from fuzzconv.case import Case
@@ -28,7 +28,6 @@ from fuzzconv.metamorphic import FEATURE, variant_of
 from fuzzconv.route import Route
 from fuzzconv.verdict import Kind, Verdict
 
-CANDIDATE_FILE = "candidate.json"
 LOCALISE_SECONDS = 5.0
 VARIANT_EVERY = 60
 """One case in so many is judged in a metamorphic variant as well."""

@@ -9,6 +9,9 @@ from itertools import chain
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.signature import coarse, covers
 
+CANDIDATE_FILE = "candidate.json"
+"""In a candidate's folder: what a ``CandidateFound`` says, for a later ``--resume``."""
+
 
 @dataclass(frozen=True)
 class NoNews:

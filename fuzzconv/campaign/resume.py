@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from fuzzconv.campaign.examiner import CANDIDATE_FILE
-from fuzzconv.campaign.messages import CandidateFound, FoundBug
+from fuzzconv.campaign.messages import CANDIDATE_FILE, CandidateFound, FoundBug
 from fuzzconv.campaign.settings import CampaignSettings
 from fuzzconv.campaign.tally import Tally
 from fuzzconv.errors import MissingToolError, UsageError

@@ -32,7 +32,6 @@ from fuzzconv.report.write import write_reports
 from fuzzconv.route import Route, select_routes
 from fuzzconv.toolchain.routes import available_routes
 from fuzzconv.toolchain.toolchain import Toolchain
-from strategies.census import wanted_features
 
 PIPED_WIDTH = 180
 DEFAULT_BUDGET = "10m"
@@ -102,6 +101,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _tell_thin_coverage(folder: Path) -> None:
     """Note in the run's store and ``run.json`` which operators and weight forms were hardly compared."""
+    from strategies.census import wanted_features  # at the top it would delay the start of a campaign
+
     store = RunStore(folder)
     rows = thin(store.features(), wanted_features())
     store.set_facts({"thin": {row.feature: row.compared for row in rows}})
