@@ -63,6 +63,11 @@ DEFAULT_ROUTES = tuple(
 )
 
 
+def is_baseline(route_id: str) -> bool:
+    """Whether an id of a verdict table names a plain route: no option row, no metamorphic variant."""
+    return ":" not in route_id.rpartition("/")[2] and not route_id.startswith("variant:")
+
+
 def select_routes(patterns: str, routes: Iterable[Route] = DEFAULT_ROUTES) -> tuple[Route, ...]:
     """The routes that comma-separated ``patterns`` name.
 

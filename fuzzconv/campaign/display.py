@@ -16,6 +16,7 @@ from rich.text import Text
 from fuzzconv.campaign.budget import Budget
 from fuzzconv.campaign.messages import CandidateFound
 from fuzzconv.campaign.tally import Tally
+from fuzzconv.route import is_baseline
 from fuzzconv.verdict import Kind
 
 LINE_SECONDS = 10.0
@@ -131,10 +132,10 @@ def verdict_table(verdicts: Mapping[str, Mapping[str, int]]) -> Table:
     main: dict[str, Mapping[str, int]] = {}
     others: Counter[str] = Counter()
     for route, counts in verdicts.items():
-        if ":" in route.rpartition("/")[2] or route.startswith("variant:"):
-            others.update(counts)
-        else:
+        if is_baseline(route):
             main[route] = counts
+        else:
+            others.update(counts)
     if others:
         main[f"{len(verdicts) - len(main)} option rows and variants"] = others
     return _table(main)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from fuzzconv.report.markup import Markup, element, joined
 from fuzzconv.report.matrix import build_matrix
 from fuzzconv.report.matrix_html import matrix_html
 from fuzzconv.report.run_report import RunReport
+from fuzzconv.route import is_baseline
 from fuzzconv.verdict import Kind
 
 REPORT_FILE = "report.html"
@@ -96,19 +97,12 @@ def _summary(report: RunReport) -> Markup:
 
 
 def _routes(report: RunReport) -> Markup:
-    """Routes against verdict kinds, then the routes that did not run and why."""
+    """Routes against verdict kinds (option rows and variants folded away), then what did not run and why."""
     verdicts = report.facts.get("verdicts", {})
-    kinds = [kind for kind in Kind if any(kind.value in counts for counts in verdicts.values())]
-    head = element("tr", element("th", "route"), *(element("th", _words(kind)) for kind in kinds))
-    rows = [
-        element(
-            "tr",
-            element("th", element("code", route), scope="row"),
-            *(_count_cell(kind, counts.get(kind.value)) for kind in kinds),
-        )
-        for route, counts in sorted(verdicts.items())
-    ]
-    table = element("table", element("thead", head), element("tbody", *rows), class_="numbers counts cards")
+    main = {route: counts for route, counts in verdicts.items() if is_baseline(route)}
+    others = {route: counts for route, counts in verdicts.items() if route not in main}
+    summary = element("summary", f"{len(others)} option rows and metamorphic variants")
+    folded = element("details", summary, _verdict_table(others)) if others else None
     skipped = [
         element("li", element("code", route), f": {reason}")
         for route, reason in sorted(report.facts.get("skipped", {}).items())
@@ -121,10 +115,26 @@ def _routes(report: RunReport) -> Markup:
     return joined(
         [
             element("h3", "Verdicts by route"),
-            element("div", table, class_="scroll") if rows else element("p", "No case was judged."),
+            _verdict_table(main) if main else element("p", "No case was judged."),
+            folded,
             not_run if skipped or left_out else None,
         ]
     )
+
+
+def _verdict_table(verdicts: Mapping[str, Mapping[str, int]]) -> Markup:
+    kinds = [kind for kind in Kind if any(kind.value in counts for counts in verdicts.values())]
+    head = element("tr", element("th", "route"), *(element("th", _words(kind)) for kind in kinds))
+    rows = [
+        element(
+            "tr",
+            element("th", element("code", route), scope="row"),
+            *(_count_cell(kind, counts.get(kind.value)) for kind in kinds),
+        )
+        for route, counts in sorted(verdicts.items())
+    ]
+    table = element("table", element("thead", head), element("tbody", *rows), class_="numbers counts cards")
+    return element("div", table, class_="scroll")
 
 
 def _count_cell(kind: Kind, count: int | None) -> Markup:
