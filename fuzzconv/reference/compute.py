@@ -17,6 +17,7 @@ from fuzzconv.reference.reference import Precision, Reference
 _INTEGER_SETTINGS = frozenset({"Constant", "ConstantOfShape", "Identity", "Shape", "Size"})
 
 
+_OPEN_COORDINATES = {*(("Upsample", opset) for opset in range(7, 10)), ("Resize", 10)}
 LARGEST_REMEMBERED = 1 << 20
 """Bytes of the largest model of which anything is kept."""
 
@@ -69,8 +70,22 @@ def _open(case: Case) -> _Opened:
     except UnrunnableError as error:
         return _Opened({}, None, f"onnxruntime can't run the model: {error}")
     outputs = {name: probe.values[name] for name in probe.outputs if name in probe.values}
-    skip = _reason_to_skip(probe, outputs)
+    skip = _open_semantics(case) or _reason_to_skip(probe, outputs)
     return _Opened(outputs, None if skip else Sampler(probe, outputs), skip)
+
+
+def _open_semantics(case: Case) -> str:
+    """What the specification leaves open, so that two right answers differ.
+
+    Upsample (to 9) and Resize-10 give the size of the output only; onnxruntime takes asymmetric coordinates,
+    PyTorch exported half-pixel ones. Nearest with whole factors is the same in both.
+    """
+    for node in case.model.graph.node:
+        if (node.op_type, case.opset) in _OPEN_COORDINATES:
+            mode = next((a.s for a in node.attribute if a.name == "mode"), b"nearest")
+            if mode != b"nearest":
+                return f"{node.op_type} at opset {case.opset} leaves the coordinates of mode={mode.decode()} open"
+    return ""
 
 
 def _reason_to_skip(probe: Probe, outputs: dict[str, Array]) -> str:

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from onnx import helper
+from onnx import TensorProto, helper, numpy_helper
 from reference_models import make_case, one_node
 
+from fuzzconv.case import Case
 from fuzzconv.reference.compute import compute_reference
 from fuzzconv.reference.reference import Precision
 
@@ -240,3 +241,18 @@ def test_a_negative_base_keeps_its_integer_exponent():
     x = np.float32([-2, -1, 3])
     case = make_case([NODE("Pow", ["x", "two"], ["y"])], {"x": x}, {"two": np.float32(2)})
     assert widest(case) < 1e-5
+
+
+@pytest.mark.parametrize(("mode", "judged"), [("nearest", True), ("linear", False)])
+def test_coordinates_that_the_specification_leaves_open_are_not_judged(mode, judged):
+    graph = helper.make_graph(
+        [helper.make_node("Upsample", ["x", "s"], ["y"], mode=mode)],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 1, 2])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 1, 4])],
+        [numpy_helper.from_array(np.float32([1, 1, 2]), "s")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 9)], ir_version=8)
+    reference = compute_reference(Case(model, {"x": np.float32([[[1, 3]]])}), [Precision.FP32])
+    assert (reference.skip == "") is judged
+    assert judged or "leaves the coordinates" in reference.skip
