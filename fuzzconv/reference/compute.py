@@ -84,7 +84,7 @@ def _open_semantics(case: Case) -> str:
         if (node.op_type, case.opset) in _OPEN_COORDINATES:
             mode = next((a.s for a in node.attribute if a.name == "mode"), b"nearest")
             if mode != b"nearest":
-                return f"{node.op_type} at opset {case.opset} leaves the coordinates of mode={mode.decode()} open"
+                return f"{node.op_type}-{case.opset} leaves the coordinates of mode={mode.decode()} open"
     return ""
 
 
