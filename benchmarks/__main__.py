@@ -45,7 +45,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)} (default: all)")
     extent = parser.add_mutually_exclusive_group()
     extent.add_argument(
-        "--quick", action="store_true", help="once and short: about three minutes, a rough idea"
+        "--quick", action="store_true", help="once and short: about four minutes, a rough idea"
     )
     extent.add_argument("--long", action="store_true", help="watch the memory of a campaign of 40 minutes")
     parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
@@ -62,7 +62,7 @@ def main() -> int:
 def _plan(arguments: argparse.Namespace) -> Plan:
     jobs = min(2, len(os.sched_getaffinity(0)))
     if arguments.quick:
-        return Plan(jobs=jobs, repeats=1, campaign_seconds=24, load_seconds=5.0, cases=40, memory_seconds=40)
+        return Plan(jobs=jobs, repeats=1, campaign_seconds=24, load_seconds=5.0, cases=40, memory_seconds=70)
     return Plan(jobs=jobs, memory_seconds=2400 if arguments.long else Plan.memory_seconds)
 
 

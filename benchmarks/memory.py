@@ -10,13 +10,13 @@ from benchmarks.plan import Plan
 from benchmarks.processes import tree_memory
 
 _MB = 1e6
-_WARM_SECONDS = 15.0
+_WARM_SECONDS = 40.0
 
 
 def measure(plan: Plan) -> list[Figure]:
     """The median over the last third of the campaign, and how much more it is than over the first.
 
-    The first seconds, in which everything starts, are left out.
+    Left out is the time in which everything starts and is used for the first time.
     """
     options = ["--seed", "1", "--jobs", str(plan.jobs)]
     watched = run_campaign(options, plan.memory_seconds, lambda pid: float(tree_memory(pid)))

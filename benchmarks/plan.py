@@ -29,7 +29,7 @@ class Plan:
     campaign_seconds: int = 60
     load_seconds: float = 15.0
     cases: int = 60
-    memory_seconds: int = 120
+    memory_seconds: int = 180
     jobs: int = 2
     toolchain: Toolchain = field(default_factory=find_toolchain)
 
