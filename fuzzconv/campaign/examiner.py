@@ -58,6 +58,7 @@ class Examiner:
         self._candidates = candidates
         self._emit = emit
         self._kept: list[Signature] = []
+        self._seen: set[str] = set()
         self.cases = 0
         self.diagnosis_seconds = 0.0
         """Time spent on anything but judging cases: diagnosis and variants."""
@@ -67,7 +68,14 @@ class Examiner:
         self._kept.clear()
 
     def examine(self, case: Case, no_news: NoNews) -> Localised | None:
-        """Judge a case on all CPU routes and report it; returns its first failure that is news."""
+        """Judge a case on all CPU routes and report it; returns its first failure that is news.
+
+        A case that was examined before is reported as such: whatever it shows is no news any more.
+        """
+        if case.key in self._seen:
+            self._emit(CaseJudged(case.key, {}))
+            return None
+        self._seen.add(case.key)
         judgement = self._judge.judge(case, self._routes)
         self.cases += 1
         row = drawn_row(judgement, plain_passing(judgement)) or row_without_reference(judgement)
