@@ -185,6 +185,9 @@ class Coordinator:
         self._settle(event.candidate, event.status)
         if event.variant_of:
             self.store.add_variant(event.variant_of, str(event.signature))
+            self.found |= {
+                replace(b, signature=event.signature) for b in self.found if b.slug == event.variant_of
+            }
         if not event.summary:
             return
         slug = str(event.summary["slug"])

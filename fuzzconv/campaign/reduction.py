@@ -108,13 +108,16 @@ def reduce_candidate(
 
 
 def _relation(reduction: Reduction, task: ReduceTask) -> tuple[str, str]:
-    """What the reduced failure is to those found before: the status, and the slug it is a variant of."""
-    kind = reduction.verdict.kind.value
-    for found in task.found:
-        if covers(found.signature, reduction.signature):
-            return "duplicate", ""
-    for found in task.found:
-        if found.kind == kind and is_variant(found.signature, reduction.signature):
+    """What the reduced failure is to those found before: the status, and the slug it is a variant of.
+
+    A more general signature than one found before is a variant of it too: the special one came first.
+    """
+    kind, new = reduction.verdict.kind.value, reduction.signature
+    if any(covers(found.signature, new) for found in task.found):
+        return "duplicate", ""
+    for found in sorted(task.found, key=lambda found: (found.slug, found.signature)):
+        kin = is_variant(found.signature, new) or is_variant(new, found.signature)
+        if found.kind == kind and kin:
             return "variant", found.slug
     return "reduced", ""
 

@@ -1,9 +1,9 @@
 """What the operator's schema says about a node's attributes: which are set to something unusual, to which
 plain value each can be reset, and the word that stands for one in a signature.
 
-Words carry the value where it names a behaviour (``ceil_mode=1``, ``auto_pad=SAME_LOWER``, ``axis=negative``)
-and only the name where the value is a size that differs from case to case (``pads``, ``alpha``), so that one
-cause has one word.
+Words carry the value where it names a behaviour (``ceil_mode=1``, ``mode=cubic``, ``perm=negative``) and only
+the name where the value is a size that differs from case to case (``pads``, ``alpha``, a softmax's axis),
+so that one cause has one word; ``SAME_LOWER`` and ``SAME_UPPER`` are both ``auto_pad=SAME``.
 """
 
 from __future__ import annotations
@@ -16,6 +16,10 @@ from onnx import AttributeProto, helper
 _ALL_ONES = frozenset({"strides", "dilations"})
 _ALL_ZEROS = frozenset({"pads", "output_padding"})
 _PLAIN_REQUIRED: dict[str, object] = {"axis": 1, "to": 1}
+_ANY_AXIS = frozenset(
+    {"Gather", "LayerNormalization", "RMSNormalization", "Softmax", "LogSoftmax", "Hardmax"}
+)
+"""Operators that converters take wrongly along every axis that isn't the usual one."""
 _SIZES = frozenset({"kernel_shape", "hidden_size", "num_outputs", "equation", "blocksize", "size"})
 
 
@@ -63,13 +67,17 @@ def attribute_words(node: onnx.NodeProto, opset: int) -> list[str]:
 
     Sizes are left out (a kernel has to have some size), and of required attributes all but telling values.
     """
-    found = [(a, _word(a)) for a in unusual_attributes(node, opset) if a.name not in _SIZES]
+    found = [(a, _word(node, a)) for a in unusual_attributes(node, opset) if a.name not in _SIZES]
     return [word for a, word in found if "=" in word or not is_required(node, a.name, opset)]
 
 
-def _word(attribute: AttributeProto) -> str:
+def _word(node: onnx.NodeProto, attribute: AttributeProto) -> str:
     value = helper.get_attribute_value(attribute)
     name = attribute.name
+    if name == "auto_pad" and value.startswith(b"SAME_"):
+        return "auto_pad=SAME"
+    if name == "axis" and node.op_type in _ANY_AXIS:
+        return name
     if attribute.type == AttributeProto.STRING:
         return f"{name}={value.decode()}"
     if attribute.type == AttributeProto.STRINGS:

@@ -7,10 +7,12 @@ becomes a *variant* of the earlier. The groups follow the sources of pnnx (``pas
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from dataclasses import replace
 
 from fuzzconv.findings.finding import Signature
-from fuzzconv.findings.signature import covers
+from fuzzconv.findings.signature import covers, same_frame
 from fuzzconv.findings.traits import split_operator
 
 _GROUPS = {
@@ -23,7 +25,11 @@ _GROUPS = {
     "Squeeze": "Squeeze Unsqueeze",
     "Recurrent": "LSTM GRU RNN",
     "ArgReduction": "ArgMax ArgMin",
+    "LayerNorm": "LayerNormalization RMSNormalization",
+    "Softmax": "Softmax LogSoftmax Hardmax",
+    "Interp": "Resize Upsample",
 }
+_SIZE = re.compile(r"large|rank=\d+")
 _GROUP_OF = {operator: group for group, names in _GROUPS.items() for operator in names.split()}
 
 
@@ -33,11 +39,23 @@ def grouped(signature: Signature) -> Signature:
 
 
 def is_variant(known: Signature, other: Signature) -> bool:
-    """Whether ``other`` is covered by ``known`` but for operators of one group."""
-    return covers(grouped(known), grouped(other))
+    """Whether ``other`` is covered by ``known`` but for operators of one group.
+
+    Words of size (``large``, ``rank=3``) tell how far reduction came: what differs in them alone is one too.
+    """
+    one, two = grouped(known), grouped(other)
+    return covers(one, two) or (same_frame(one, two) and _sizeless(one) == _sizeless(two))
 
 
 def _grouped(text: str) -> str:
     name, words = split_operator(text)
-    group = _GROUP_OF.get(name, name)
-    return f"{group}({','.join(sorted(words))})" if words else group
+    return _joined(_GROUP_OF.get(name, name), words)
+
+
+def _sizeless(signature: Signature) -> tuple[str, ...]:
+    taken_apart = map(split_operator, signature.operators)
+    return tuple(_joined(name, {w for w in words if not _SIZE.fullmatch(w)}) for name, words in taken_apart)
+
+
+def _joined(name: str, words: Collection[str]) -> str:
+    return f"{name}({','.join(sorted(words))})" if words else name

@@ -26,7 +26,9 @@ def words(made: Case) -> set[str]:
         ({"strides": [2, 1]}, {"strides"}),
         ({"pads": [0, 0, 0, 0]}, set()),
         ({"pads": [0, 1, 0, 0]}, {"pads"}),
-        ({"auto_pad": "SAME_LOWER"}, {"auto_pad=SAME_LOWER"}),
+        ({"auto_pad": "SAME_LOWER"}, {"auto_pad=SAME"}),
+        ({"auto_pad": "SAME_UPPER"}, {"auto_pad=SAME"}),
+        ({"auto_pad": "VALID"}, {"auto_pad=VALID"}),
     ],
 )
 def test_only_unusual_attributes_get_a_word(attributes: dict[str, object], expected: set[str]) -> None:
@@ -40,6 +42,12 @@ def test_a_required_axis_is_plain_at_one(axis: int, word: str | None) -> None:
     # bare names of required attributes say nothing
     expected = {word} if word and "=" in word else set()
     assert words(made) - {"rank=3", "large"} == expected
+
+
+@pytest.mark.parametrize(("axis", "expected"), [(1, {"axis"}), (2, {"axis"}), (-1, {"axis"}), (0, set())])
+def test_any_axis_but_the_usual_one_is_one_word_for_a_gather(axis: int, expected: set[str]) -> None:
+    made = case([node("Gather", "x i", axis=axis)], {"x": array(2, 3, 2)}, {"i": np.array([0, 1])})
+    assert words(made) - {"rank=3"} == expected
 
 
 def test_operands_and_their_forms() -> None:

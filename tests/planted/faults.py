@@ -221,7 +221,7 @@ FAULTS = (
         "hang",
         "LogSoftmax",
         _ends(Kind.HANG, "convert", "", "axis", 0),
-        ("LogSoftmax(axis=0)",),
+        ("LogSoftmax(axis)",),
         "hang",
         PNNX,
         converter="pnnx",

@@ -1,0 +1,33 @@
+"""What a reduced failure is to those found before it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from fuzzconv.campaign.messages import FoundBug
+from fuzzconv.campaign.reduction import _relation
+from fuzzconv.findings.finding import Signature
+from fuzzconv.verdict import Kind
+
+SPECIAL = Signature("result", "pnnx", "compare", ("Gather(axis,large)",))
+GENERAL = Signature("result", "pnnx", "compare", ("Gather",))
+
+
+def relation(found: Signature, new: Signature, kind: Kind = Kind.SHAPE_MISMATCH) -> tuple[str, str]:
+    task = SimpleNamespace(found=frozenset({FoundBug(found, Kind.SHAPE_MISMATCH.value, "earlier")}))
+    return _relation(SimpleNamespace(signature=new, verdict=SimpleNamespace(kind=kind)), task)
+
+
+def test_what_a_found_signature_covers_is_a_duplicate() -> None:
+    assert relation(GENERAL, SPECIAL) == ("duplicate", "")
+
+
+def test_a_more_general_signature_than_the_found_one_is_its_variant() -> None:
+    assert relation(SPECIAL, GENERAL) == ("variant", "earlier")
+
+
+@pytest.mark.parametrize("kind", [Kind.DIVERGENCE, Kind.NAN])
+def test_of_another_kind_it_is_news(kind: Kind) -> None:
+    assert relation(SPECIAL, GENERAL, kind) == ("reduced", "")
