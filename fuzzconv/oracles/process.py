@@ -63,6 +63,9 @@ def judge_run(route: Route, conversion: Conversion, result: RunResult) -> Verdic
     """Judge ncnn's load and run: crash, hang, load failure, refused input, failed extraction."""
     if result.status is RunStatus.DONE:
         return None
+    if result.status is RunStatus.UNFEEDABLE:
+        detail = "this ncnn's Mat has no batch axis: only a batch of 1 can be fed"
+        return Verdict(route, Kind.SKIPPED, detail, stage="run")
     if result.status in (RunStatus.INPUT_REFUSED, RunStatus.EXTRACT_FAILED):
         if conversion.unsupported:
             return _unsupported(route, conversion, "run")

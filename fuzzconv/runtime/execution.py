@@ -11,11 +11,12 @@ from fuzzconv.case import Array
 
 
 class RunStatus(Enum):
-    """How far a network came."""
+    """How far a network came. ``UNFEEDABLE``: this ncnn has no way to take the input (no batch axis)."""
 
     DONE = "done"
     LOAD_FAILED = "load_failed"
     INPUT_REFUSED = "input_refused"
+    UNFEEDABLE = "unfeedable"
     EXTRACT_FAILED = "extract_failed"
     CRASHED = "crashed"
     HUNG = "hung"

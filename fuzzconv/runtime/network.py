@@ -23,6 +23,10 @@ _capsule_pointer.restype = ctypes.c_void_p
 _capsule_pointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
 
 
+_MAT_HAS_BATCH = "batch_index" in (ncnn.Mat.__init__.__doc__ or "")
+"""Releases before 2026 have no batch axis in a Mat."""
+
+
 class MemoryReader(ncnn.DataReader):  # type: ignore[misc]  # ncnn ships no type information
     """Serves a ``.bin`` from memory; a short file gives short reads, as a real file does.
 
@@ -72,21 +76,24 @@ def run(request: Message, *, vulkan: bool) -> Message:
 
 
 def set_options(net: Any, options: Mapping[str, bool | int]) -> None:
-    """Set fields of ``net.opt``.
+    """Set fields of ``net.opt``. An older ncnn lacks some; one that should be off is off there.
 
     Raises:
-        AttributeError: this ncnn has no such option.
+        AttributeError: this ncnn has no such option to switch on.
     """
     for name, value in options.items():
-        if not hasattr(net.opt, name):
+        if hasattr(net.opt, name):
+            setattr(net.opt, name, value)
+        elif value:
             raise AttributeError(f"ncnn.Option has no field {name!r}")
-        setattr(net.opt, name, value)
 
 
 def _feed_and_extract(extractor: Any, fields: Mapping[str, Any], feeds: list[Array]) -> Message:
     for (blob, batch_axis), array in zip(fields["feeds"], feeds, strict=True):
         try:
             code = extractor.input(blob, _to_mat(array, batch_axis))
+        except _NoBatchError:
+            return _failure("unfeedable", 0, blob)
         except (RuntimeError, ValueError) as error:
             code = _say(error)
         if code != 0:
@@ -110,7 +117,15 @@ def _feed_and_extract(extractor: Any, fields: Mapping[str, Any], feeds: list[Arr
     return _answer("done", 0, "", outputs, arrays)
 
 
+class _NoBatchError(Exception):
+    """This ncnn's Mat has no batch axis, and the batch is not 1."""
+
+
 def _to_mat(array: Array, batch_axis: int | None) -> Any:
+    if batch_axis is not None and not _MAT_HAS_BATCH:
+        if array.shape[batch_axis] != 1:
+            raise _NoBatchError
+        return ncnn.Mat(np.ascontiguousarray(np.squeeze(array, batch_axis))).clone()
     if batch_axis is not None:
         return ncnn.Mat(array, batch_index=batch_axis).clone()
     # The binding has no form for rank 0 and dereferences a null pointer.
@@ -118,6 +133,8 @@ def _to_mat(array: Array, batch_axis: int | None) -> Any:
 
 
 def _to_array(mat: Any, batch_axis: int | None) -> Array:
+    if batch_axis is not None and not _MAT_HAS_BATCH:
+        return np.array(np.expand_dims(mat.numpy(), batch_axis), order="C", copy=True)
     array = mat.numpy() if batch_axis is None else mat.numpy(batch_index=batch_axis)
     return np.array(array, order="C", copy=True)
 
