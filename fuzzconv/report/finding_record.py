@@ -68,7 +68,15 @@ class FindingRecord:
         """Its place in the order of interest."""
         operators = self.facts.get("operators", [])
         silent = bool(self.facts.get("silent"))
-        return rank(self.kind, silent=silent, operators=operators, known=bool(self.known), slug=self.slug)
+        parts = self.facts.get("signature_parts") or {}
+        return rank(
+            self.kind,
+            silent=silent,
+            operators=operators,
+            known=bool(self.known),
+            converter=str(parts.get("converter") or self.text("converter")),
+            slug=self.slug,
+        )
 
     @property
     def known(self) -> str:

@@ -1,7 +1,7 @@
 """The order in which findings are shown: what harms users most, and is easiest to look at, first.
 
-New before known, silent before warned, wrong results before crashes before refusals, then few and common
-operators before exotic ones.
+New before known, silent before warned, wrong results before crashes before refusals, a tool that upstream
+cares for before its legacy one, then few and common operators before exotic ones.
 """
 
 from __future__ import annotations
@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fuzzconv.verdict import Kind
+
+LEGACY_CONVERTER = "onnx2ncnn"
+"""ncnn's tools/onnx: upstream calls it legacy and points to pnnx."""
 
 _CRASHES = (Kind.CRASH, Kind.HANG)
 _REFUSALS = (Kind.LOAD_FAILURE, Kind.REFUSED)
@@ -25,12 +28,22 @@ _COMMON = (
 )
 _PLACE = {operator: place for place, operator in enumerate(_COMMON)}
 
-Rank = tuple[bool, bool, int, int, int, int, str]
+Rank = tuple[bool, bool, int, bool, int, int, int, str]
 
 
-def rank(kind: Kind, *, silent: bool, operators: Sequence[str], known: bool = False, slug: str = "") -> Rank:
-    """A sort key, lowest first; ``slug`` only makes the order total."""
-    return (known, not silent, harm(kind), len(operators), _exoticness(operators), -kind.rank, slug)
+def rank(
+    kind: Kind,
+    *,
+    silent: bool,
+    operators: Sequence[str],
+    known: bool = False,
+    converter: str = "",
+    slug: str = "",
+) -> Rank:
+    """A sort key, lowest first; ``converter`` is the signature's, ``slug`` only makes the order total."""
+    legacy = converter == LEGACY_CONVERTER
+    exotic = _exoticness(operators)
+    return (known, not silent, harm(kind), legacy, len(operators), exotic, -kind.rank, slug)
 
 
 def harm(kind: Kind) -> int:

@@ -149,7 +149,14 @@ def _judge(finding: Finding) -> str:
             "judge_alive", FORMS=forms, WRONG="wrong" if verdict.kind is Kind.LOAD_FAILURE else only_crash
         )
     per_output = "" if len(_tolerances(finding)) == 1 else "[output.name]"
-    return _template("judge_result", FORMS=forms, PER_OUTPUT=per_output)
+    integers = any(array.dtype.kind in "biu" for array in finding.expected.values())
+    judge = _template(
+        "judge_result",
+        FORMS=forms,
+        PER_OUTPUT=per_output,
+        READING="        got = reading(want, got)\n" if integers else "",
+    )
+    return "\n\n".join([judge, _template("reading")]) if integers else judge
 
 
 def _constants(finding: Finding, pieces: list[str]) -> str:

@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from made_findings import finding, healthy, lost_axes, shifted_weights
 
 from fuzzconv.converters.conversion import Conversion, Outcome, ToolRun
@@ -106,3 +107,15 @@ def test_one_tolerance_is_written_when_it_tells_right_from_wrong() -> None:
     close = {"pnnx:fp16=0/cpu": {"z": np.array([[0, 5e-6]], np.float32)}}
     kept = tolerances(replace(made, actual=close))["z"]
     assert np.array_equal(kept, [[1.2341e-5, 1e-6]])  # only the element's own bound shows this fault
+
+
+def test_a_tolerance_is_never_absurdly_small_unless_the_fault_is() -> None:
+    made = replace(
+        finding(healthy(), Kind.DIVERGENCE, "pnnx:fp16=0/cpu"),
+        expected={"z": np.array([[0, 200]], np.float32)},
+        bounds={"z": np.full((1, 2), 7.5e-37)},
+        actual={"pnnx:fp16=0/cpu": {"z": np.array([[0.9, 200]], np.float32)}},
+    )
+    assert tolerances(made) == {"z": pytest.approx(2e-4, rel=0.01)}  # 1e-6 of 200
+    tiny = {"pnnx:fp16=0/cpu": {"z": np.array([[1e-5, 200]], np.float32)}}
+    assert tolerances(replace(made, actual=tiny)) == {"z": 7.5e-37}
