@@ -12,13 +12,16 @@ from collections.abc import Iterable
 import numpy as np
 
 from fuzzconv.case import Array
-from fuzzconv.findings.finding import Finding
+from fuzzconv.findings.finding import Blame, Finding
 from fuzzconv.report.byte_map import byte_map, byte_map_text
 from fuzzconv.report.machine import machine
 from fuzzconv.report.model_code import model_source
 from fuzzconv.report.model_text import case_text
 from fuzzconv.report.param_text import named_param
+from fuzzconv.report.plain_run import fed_forms, plain_run
+from fuzzconv.report.ranking import LEGACY_CONVERTER
 from fuzzconv.report.script import command_line, tools_involved
+from fuzzconv.report.side_by_side import side_by_side
 from fuzzconv.report.tolerance import tolerances
 
 LISTED_ELEMENTS = 24
@@ -94,20 +97,48 @@ def _model(finding: Finding) -> str:
 
 
 def _steps(finding: Finding) -> str:
+    legacy = finding.verdict.route.converter == LEGACY_CONVERTER
     install = "pip install numpy onnx onnxruntime ncnn"
-    if finding.verdict.route.converter == "pnnx":
+    if not legacy:
         install += "\npip install --no-deps pnnx"
     steps = f"1. Install:\n\n{fenced(install, 'sh')}\n\n"
-    steps += f"2. Convert:\n\n{fenced(command_line(finding), 'sh')}\n\n"
-    steps += (
-        "3. Or let `reproduce.py` (attached, needs nothing else) build the model, convert it, run it and "
-    )
+    if legacy:
+        steps += _about_onnx2ncnn(finding) + "\n\n"
+    steps += f"2. Convert `model.onnx` (attached):\n\n{fenced(command_line(finding), 'sh')}\n\n"
+    steps += _plain_run(finding)
+    needs = "needs `$ONNX2NCNN`" if legacy else "needs nothing else"
+    steps += f"Or let `reproduce.py` (attached, {needs}) build the model, convert it, run it and "
     steps += "compare; it exits with 1 while the bug is there:\n\n" + fenced("python reproduce.py", "sh")
     source = model_source(finding.case.model)
     if "stored_model" not in source:
         head = "import numpy as np\nfrom onnx import TensorProto, helper, numpy_helper\n\n\n"
         steps += f"\n\nThe model in code:\n\n{fenced(head + source, 'python')}"
     return steps
+
+
+def _about_onnx2ncnn(finding: Finding) -> str:
+    """Where this converter comes from: no package has it, and its code is old."""
+    version = finding.tools.get("onnx2ncnn", "")
+    return (
+        "onnx2ncnn is in no pip package: it is ncnn's `tools/onnx`, which upstream calls legacy and replaces "
+        f"by pnnx. Build it and let `$ONNX2NCNN` name the binary{_seen_with(version)}."
+    )
+
+
+def _seen_with(version: str) -> str:
+    return f"; this was seen with {one_line(version)}" if version else ""
+
+
+def _plain_run(finding: Finding) -> str:
+    """Step 3, where the network is run at all."""
+    conversion = finding.conversions.get(conversion_of(finding))
+    source = plain_run(finding, conversion)
+    if not source:
+        return ""
+    told = f"3. Run:\n\n{fenced(source, 'python')}\n\n"
+    if fed_forms(conversion) > 1:
+        told += "Fed whole instead, with the first axis kept, it is wrong as well.\n\n"
+    return told
 
 
 def _context(finding: Finding) -> str:
@@ -206,7 +237,14 @@ def _weights(finding: Finding) -> str:
 
 
 def _blame(finding: Finding) -> str:
+    """The stage and what shows it; where none is known, the operator at every stage, to be compared."""
     blame = finding.blame
     layer = f", layer {code(blame.layer)}" if blame.layer else ""
-    evidence = "".join(f"\n- {one_line(sentence)}" for sentence in blame.evidence)
+    conversion = finding.conversions.get(conversion_of(finding))
+    stages = side_by_side(finding.case.model, conversion)
+    if blame.stage == Blame().stage and stages:
+        return f"### where it goes wrong\n\nCompare what each stage has{layer}:\n\n{fenced(stages)}"
+    evidence = "".join(
+        f"\n- {one_line(sentence)}" for sentence in blame.evidence if "torch is not installed" not in sentence
+    )
     return f"### where it goes wrong\n\n{one_line(blame.stage)}{layer}{evidence}"

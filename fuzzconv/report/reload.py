@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from fuzzconv.case import Array, Case, read_arrays
-from fuzzconv.converters.conversion import Conversion, Outcome, ToolRun
+from fuzzconv.converters.conversion import Binding, Conversion, Feeding, Outcome, ToolRun
 from fuzzconv.errors import UsageError
 from fuzzconv.findings.finding import Blame, Finding, Signature
 from fuzzconv.report.finding_record import FindingRecord, read_blob
 from fuzzconv.report.issue import issue_text
-from fuzzconv.report.reproducer import ISSUE_FILE, SCRIPT_FILE, file_name
+from fuzzconv.report.reproducer import ISSUE_FILE, KEPT_FILES, SCRIPT_FILE, file_name
 from fuzzconv.report.script import reproduce_script
 from fuzzconv.route import Route
 from fuzzconv.runtime.execution import RunStatus, WeightTrace
@@ -109,9 +109,18 @@ def _conversion(folder: Path, name: str, entry: Mapping[str, Any]) -> Conversion
         run,
         _text(param) if param.is_file() else None,
         weights.read_bytes() if weights.is_file() else None,
+        feedings=tuple(_feeding(feeding) for feeding in entry.get("feedings", ())),
         unsupported=tuple(entry["unsupported"]),
         warnings=tuple(entry["warnings"]),
+        files={
+            name: (files / kept).read_bytes() for name, kept in KEPT_FILES.items() if (files / kept).is_file()
+        },
     )
+
+
+def _feeding(entry: Mapping[str, Any]) -> Feeding:
+    inputs, outputs = (tuple(Binding(**binding) for binding in entry[side]) for side in ("inputs", "outputs"))
+    return Feeding(inputs, outputs)
 
 
 def _trace(entry: Mapping[str, Any]) -> WeightTrace:

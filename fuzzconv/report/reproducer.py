@@ -17,6 +17,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,8 @@ from fuzzconv.verdict import Verdict
 FINDING_FILE = "finding.json"
 SCRIPT_FILE = "reproduce.py"
 ISSUE_FILE = "ISSUE.md"
+KEPT_FILES = {"pnnx.param": "m.pnnx.param", "ncnn.py": "m_ncnn.py"}
+"""What a folder keeps of ``Conversion.files``, and under which name."""
 SUMMARY_KEYS = (
     *("slug", "signature", "title", "kind", "silent", "converter", "device", "operators", "nodes"),
     *("max_dim", "reduce_s", "known", "reproduced"),
@@ -120,6 +123,9 @@ def _write_conversion(conversion: Conversion, folder: Path) -> None:
         (folder / "m.ncnn.param").write_text(conversion.param, encoding="utf-8")
     if conversion.weights is not None:
         (folder / "m.ncnn.bin").write_bytes(conversion.weights)
+    for name, kept in KEPT_FILES.items():
+        if name in conversion.files:
+            (folder / kept).write_bytes(conversion.files[name])
     (folder / "stdout.txt").write_text(conversion.run.stdout, encoding="utf-8")
     (folder / "stderr.txt").write_text(conversion.run.stderr, encoding="utf-8")
 
@@ -151,6 +157,7 @@ def _record(finding: Finding) -> dict[str, object]:
                 "unsupported": list(conversion.unsupported),
                 "warnings": list(conversion.warnings),
                 "folder": f"converted/{file_name(identity)}",
+                "feedings": [asdict(feeding) for feeding in conversion.feedings],
             }
             for identity, conversion in finding.conversions.items()
         },
