@@ -14,8 +14,9 @@ from itertools import islice
 from fuzzconv.case import Case
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.rebuild import tensor_values
-from fuzzconv.findings.signature import NOTHING_LEFT, failures, family_of, signature_of
+from fuzzconv.findings.signature import failures, family_of, signature_of
 from fuzzconv.findings.subgraph import connected_parts, cuttings, moving_nodes, operator_nodes
+from fuzzconv.findings.written import NOTHING_LEFT
 from fuzzconv.judgement import Judge, Judgement
 from fuzzconv.route import Route
 from fuzzconv.verdict import Verdict

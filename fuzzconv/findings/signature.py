@@ -21,6 +21,7 @@ import numpy as np
 
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.traits import Trait, operators_of, split_operator, traits_of
+from fuzzconv.findings.written import misstored, telling_message
 from fuzzconv.judgement import Judgement
 from fuzzconv.runtime.options import condition_of, row_order
 from fuzzconv.verdict import Kind, Verdict
@@ -40,7 +41,6 @@ _FAMILIES = {
 }
 _FIXED_STAGES = {"weights": "weights", "result": "compare", "nondeterminism": "compare"}
 _EITHER = "ncnn"
-NOTHING_LEFT = "no layer left before the output"
 _BY_NCNN = frozenset({"load", "run", "compare"})
 _TELLING = re.compile(r"\bort \w+ failed\b.*")
 """Where pnnx's embedded onnxruntime says what is wrong, that names the cause, whatever operator met it."""
@@ -56,9 +56,6 @@ _MASKS = (
     (re.compile(r"\d+"), "N"),
 )
 _LONGEST_MESSAGE = 160
-_SHORT_FILE = "ModelBin read"
-"""ncnn's first words when the ``.bin`` ends too early."""
-_CONSTANT = re.compile(r"'.*?' (\w+)\[")
 
 
 def family_of(verdict: Verdict) -> str:
@@ -103,11 +100,12 @@ def signature_of(
         condition=_condition(judgement, verdict),
         message=_message(verdict),
     )
-    if family == "result" and _nothing_left(judgement, verdict):
-        return replace(frame, message=NOTHING_LEFT)
+    told = telling_message(judgement, verdict) if family == "result" else ""
+    if told:
+        return replace(frame, message=told)
     if family == "crash" and _TELLING.search(frame.message):
         return frame
-    operators = _written(verdict, frame.condition)
+    operators = misstored(case, verdict, frame.condition)
     if not operators:
         operators = operators_of(case, traits_of(case) if traits is None else traits)
     return replace(frame, operators=operators)
@@ -159,20 +157,6 @@ def normalise_message(text: str) -> str:
     return line[:_LONGEST_MESSAGE]
 
 
-def _nothing_left(judgement: Judgement, verdict: Verdict) -> bool:
-    """Whether the wrong output is an input of the converted network: no layer is left between them.
-
-    Which operators were removed on the way does not matter then; it is one cause for all that do nothing.
-    """
-    conversion = judgement.conversions.get(":".join(filter(None, verdict.route.conversion)))
-    if conversion is None or not conversion.feedings:
-        return False
-    lines = (line.split() for line in (conversion.param or "").splitlines())
-    inputs = {words[4] for words in lines if len(words) > 4 and words[0] == "Input"}
-    outputs = conversion.feedings[0].outputs
-    return any(b.blob in inputs and b.tensor == verdict.evidence.get("output") for b in outputs)
-
-
 def same_values(judgement: Judgement, one: Verdict, other: Verdict) -> bool:
     """Whether two routes of a case gave the same outputs (missing 1-sized dimensions don't count)."""
     first = judgement.actual.get(str(one.route), {})
@@ -189,23 +173,6 @@ def same_values(judgement: Judgement, one: Verdict, other: Verdict) -> bool:
         ):
             return False
     return True
-
-
-def _written(verdict: Verdict, condition: str) -> tuple[str, ...]:
-    """What was written wrongly, where the damage comes from how a constant is stored, not from its operator.
-
-    One fault of a converter's weight writer shows at every operator that has such a constant.
-    """
-    evidence = verdict.evidence
-    if verdict.kind is Kind.WEIGHT_NAN and condition == "fp16=1":
-        return ("fp16 weight",)
-    if verdict.route.converter == "onnx2ncnn" and _SHORT_FILE in str(evidence.get("message")):
-        return ("constants(nothing written)",)
-    constant = _CONSTANT.match(str(evidence.get("culprit_constant", "")))
-    if not verdict.kind.is_weight_fault or not constant or constant[1] == "float32":
-        return ()
-    words = "not float32" if evidence.get("culprit_written") else "not float32,nothing written"
-    return (f"{evidence.get('culprit_type')}({words})",)
 
 
 def _operator_covers(exact: str, wide: str) -> bool:

@@ -7,6 +7,7 @@ import math
 from fuzzconv.errors import UsageError
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.traits import LARGE, split_operator
+from fuzzconv.findings.written import NOTHING_LEFT, WITHOUT_AXES
 from fuzzconv.runtime.options import SWITCHES, switches_of
 from fuzzconv.verdict import Kind, Verdict
 
@@ -22,7 +23,11 @@ _PHRASES = {
     "typed field": "a weight in a typed field",
     "external data": "external data",
 }
-_ANY = {"result": "an output that no layer is left for", "crash": "an error of its onnxruntime"}
+_ANY = {
+    NOTHING_LEFT: "an output that no layer is left for",
+    WITHOUT_AXES: "a reduction over some axes, none of them passed on,",
+}
+_ANY_CRASH = "an error of its onnxruntime"
 _CONDITIONS = {"fp16=1": "with fp16=1", "vulkan": "on Vulkan"}
 _OUTCOMES = {
     Kind.NAN: "gives NaN or infinity",
@@ -35,7 +40,7 @@ _LONGEST_MESSAGE = 120
 
 def title_of(signature: Signature, verdict: Verdict) -> str:
     """The title of a finding: who, what, when it happens and what comes of it."""
-    subject = " then ".join(map(_operator, signature.operators)) or _ANY[signature.family]
+    subject = " then ".join(map(_operator, signature.operators)) or _ANY.get(signature.message, _ANY_CRASH)
     conditions = [_condition(c) for c in signature.condition.split("+") if c]
     only = ["only"] if conditions else []
     return " ".join([f"{_culprits(signature)}:", subject, *conditions, *only, _outcome(signature, verdict)])

@@ -1,0 +1,102 @@
+"""Causes that what a converter wrote tells by itself, whatever operator of the graph showed them.
+
+``telling_message`` looks at the converted network, ``misstored`` at how the damaged constant was stored. Such
+a cause has one signature: the operators it happened to be met at stay out of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import onnx
+from onnx import helper
+
+from fuzzconv.case import Case
+from fuzzconv.findings.draft import constant_tensors
+from fuzzconv.judgement import Judgement
+from fuzzconv.verdict import Kind, Verdict
+
+NOTHING_LEFT = "no layer left before the output"
+WITHOUT_AXES = "Reduction without axes"
+
+_SHORT_FILE = "ModelBin read"
+"""ncnn's first words when the ``.bin`` ends too early."""
+_CONSTANT = re.compile(r"'(.*?)' (\w+)\[")
+_NO_AXES = "-23303=0"
+"""How a ``.param`` says that ``Reduction``'s array of axes is empty."""
+_MOST_DIMS = 4
+"""ncnn's blobs have no more dimensions."""
+
+
+def telling_message(judgement: Judgement, verdict: Verdict) -> str:
+    """What is plainly wrong with the network that gave a wrong result; empty when nothing is."""
+    conversion = judgement.conversions.get(":".join(filter(None, verdict.route.conversion)))
+    if conversion is None or not conversion.feedings:
+        return ""
+    lines = [line.split() for line in (conversion.param or "").splitlines()]
+    inputs = {words[4] for words in lines if len(words) > 4 and words[0] == "Input"}
+    outputs = conversion.feedings[0].outputs
+    if any(b.blob in inputs and b.tensor == verdict.evidence.get("output") for b in outputs):
+        return NOTHING_LEFT
+    written = any(words[0] == "Reduction" and _NO_AXES in words for words in lines if words)
+    return WITHOUT_AXES if written and _axes_are_given(judgement.case) else ""
+
+
+def misstored(case: Case, verdict: Verdict, condition: str) -> tuple[str, ...]:
+    """What was written wrongly, where the damage comes from how a constant is stored, not from its operator.
+
+    One fault of a converter's weight writer shows at every operator that has such a constant.
+    """
+    evidence = verdict.evidence
+    if verdict.kind is Kind.WEIGHT_NAN and condition == "fp16=1":
+        return ("fp16 weight",)
+    if verdict.route.converter == "onnx2ncnn" and _SHORT_FILE in str(evidence.get("message")):
+        return ("constants(nothing written)",)
+    if not verdict.kind.is_weight_fault:
+        return ()
+    culprit = _CONSTANT.match(str(evidence.get("culprit_constant", "")))
+    if culprit and culprit[2] != "float32":
+        words = "not float32" if evidence.get("culprit_written") else "not float32,nothing written"
+        return (f"{evidence.get('culprit_type')}({words})",)
+    named = culprit[1] if culprit else evidence.get("constant")
+    tensors = list(_stored(case))
+    faulty = {_storage(t, verdict.route.converter) for t in tensors if t.name == named or named is None}
+    return tuple(sorted(faulty - {""})[:1])
+
+
+def _storage(tensor: onnx.TensorProto, converter: str) -> str:
+    """The word for how a constant is stored where the converter's writer can't take that; else empty.
+
+    pnnx copies float64 bytes as they are and has no reader for float16 in a typed field; onnx2ncnn prints no
+    size for a constant of five dimensions.
+    """
+    if converter == "onnx2ncnn":
+        return "MemoryData(rank=5)" if len(tensor.dims) > _MOST_DIMS else ""
+    if tensor.data_type == onnx.TensorProto.DOUBLE:
+        return "constant(float64)"
+    typed = not tensor.HasField("raw_data") and 0 not in tensor.dims
+    return "constant(float16,typed field)" if tensor.data_type == onnx.TensorProto.FLOAT16 and typed else ""
+
+
+def _stored(case: Case) -> Iterator[onnx.TensorProto]:
+    yield from case.model.graph.initializer
+    for name, tensor in constant_tensors(case.model.graph).items():
+        named = onnx.TensorProto()
+        named.CopyFrom(tensor)
+        named.name = name
+        yield named
+
+
+def _axes_are_given(case: Case) -> bool:
+    """Whether every reduction of the graph names axes: none reduces over all of them."""
+    sizes = {tensor.name: tuple(tensor.dims) for tensor in _stored(case)}
+    reductions = [node for node in case.model.graph.node if node.op_type.startswith("Reduce")]
+    return bool(reductions) and all(_has_axes(node, sizes) for node in reductions)
+
+
+def _has_axes(node: onnx.NodeProto, sizes: dict[str, tuple[int, ...]]) -> bool:
+    attribute = next((a for a in node.attribute if a.name == "axes"), None)
+    if attribute is not None:
+        return bool(helper.get_attribute_value(attribute))
+    return len(node.input) > 1 and 0 not in sizes.get(node.input[1], (0,))

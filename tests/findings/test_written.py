@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import SimpleNamespace
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper, numpy_helper
+from small_cases import array, case, judgement, node, verdict
+
+from fuzzconv.case import Array, Case
+from fuzzconv.findings.signature import failures, signature_of
+from fuzzconv.findings.written import WITHOUT_AXES, misstored, telling_message
+from fuzzconv.verdict import Kind
+
+REDUCED = "7767517\n2 2\nInput in0 0 1 in0\nReduction mean_0 1 1 in0 out0 0=3 1=0 {axes} 4=1 5=1\n"
+FED = (SimpleNamespace(outputs=(SimpleNamespace(blob="out0", tensor="y"),)),)
+
+
+def told(made: Case, axes: str) -> str:
+    bad = verdict("pnnx:fp16=0/cpu", Kind.SHAPE_MISMATCH, output="y")
+    conversion = SimpleNamespace(param=REDUCED.format(axes=axes), feedings=FED)
+    found = judgement(made, bad, conversions={"pnnx:fp16=0": conversion})
+    return telling_message(found, failures(found)[0])
+
+
+def mean(weights: Mapping[str, Array], *before: onnx.NodeProto, **attributes: object) -> Case:
+    inputs = " ".join(["x" if not before else "t", *weights])
+    return case([*before, node("ReduceMean", inputs, **attributes)], {"x": array(1, 2, 3)}, weights, opset=18)
+
+
+@pytest.mark.parametrize("before", [(), (node("Relu", "x", "t"),)])
+def test_a_reduction_written_without_its_axes_is_one_cause(before: tuple[onnx.NodeProto, ...]) -> None:
+    assert told(mean({"a": np.array([1])}, *before), "-23303=0") == WITHOUT_AXES
+    assert told(mean({"a": np.array([1])}, *before), "-23303=1,0") == ""
+
+
+def test_a_reduction_over_everything_needs_no_axes() -> None:
+    assert told(mean({}), "-23303=0") == ""
+    assert told(mean({"a": np.array([], np.int64)}), "-23303=0") == ""
+
+
+def test_the_operators_stay_out_of_its_signature() -> None:
+    made = mean({"a": np.array([1])})
+    conversion = SimpleNamespace(param=REDUCED.format(axes="-23303=0"), feedings=FED)
+    bad = verdict("pnnx:fp16=0/cpu", Kind.SHAPE_MISMATCH, output="y")
+    found = judgement(made, bad, conversions={"pnnx:fp16=0": conversion})
+    signature = signature_of(found, failures(found)[0])
+    assert (signature.operators, signature.message) == ((), WITHOUT_AXES)
+
+
+def with_tensor(operator: str, tensor: onnx.TensorProto) -> Case:
+    made = case([node(operator, "x w")], {"x": array(2)})
+    made.model.graph.initializer.append(tensor)
+    return made
+
+
+DOUBLE = numpy_helper.from_array(np.array([1.0, 2.0]), "w")
+RAW_HALF = numpy_helper.from_array(np.array([1, 2], np.float16), "w")
+TYPED_HALF = helper.make_tensor("w", onnx.TensorProto.FLOAT16, [2], [1, 2])
+FIVE = numpy_helper.from_array(array(1, 1, 1, 1, 2), "w")
+
+
+@pytest.mark.parametrize("operator", ["Add", "Gemm"])
+@pytest.mark.parametrize(
+    ("converter", "tensor", "expected"),
+    [
+        ("pnnx:fp16=0", DOUBLE, ("constant(float64)",)),
+        ("pnnx:fp16=0", TYPED_HALF, ("constant(float16,typed field)",)),
+        ("pnnx:fp16=0", RAW_HALF, ()),
+        ("pnnx:fp16=0", FIVE, ()),
+        ("onnx2ncnn", FIVE, ("MemoryData(rank=5)",)),
+        ("onnx2ncnn", TYPED_HALF, ()),
+    ],
+)
+def test_a_constant_that_a_writer_cant_take_is_one_cause_whatever_operator(
+    operator: str, converter: str, tensor: onnx.TensorProto, expected: tuple[str, ...]
+) -> None:
+    for evidence in ({"constant": "w"}, {}):
+        bad = verdict(f"{converter}/cpu", Kind.WEIGHT_LOST, "weights", **evidence)
+        assert misstored(with_tensor(operator, tensor), bad, "") == expected
+
+
+def test_another_constant_that_is_named_is_not_to_blame() -> None:
+    bad = verdict("pnnx:fp16=0/cpu", Kind.WEIGHT_LOST, "weights", constant="other")
+    assert misstored(with_tensor("Add", DOUBLE), bad, "") == ()
