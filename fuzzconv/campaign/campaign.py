@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -78,6 +79,7 @@ def run_campaign(
         log=CampaignLog(log),
     )
     interrupted = False
+    previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
         coordinator.run()
     except KeyboardInterrupt:
@@ -86,6 +88,7 @@ def run_campaign(
         told = f"can't write {settings.folder} ({error}); make room, then: --resume {settings.folder}"
         raise StorageError(told) from error
     finally:
+        signal.signal(signal.SIGTERM, previous)
         shown.close()
     findings = store.findings()
     new = [finding for finding in findings if not finding["known"]]
@@ -98,6 +101,11 @@ def run_campaign(
         budget.elapsed,
         INTERRUPTED if interrupted else 1 if new else 0,
     )
+
+
+def _interrupt(number: int, frame: object) -> None:
+    """SIGTERM (a CI system cancels a job) ends a campaign as Ctrl-C does."""
+    raise KeyboardInterrupt
 
 
 def _facts(settings: CampaignSettings) -> dict[str, object]:

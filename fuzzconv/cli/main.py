@@ -45,7 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line (default: the process's own) and return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        return _dispatch(arguments)
+        code = _dispatch(arguments)
+        sys.stdout.flush()  # a reader that went away shows here, not while Python shuts down
+        return code
     except FuzzconvError as error:
         print(f"fuzzconv: {error}", file=sys.stderr)
         return error.exit_code

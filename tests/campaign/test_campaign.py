@@ -33,7 +33,15 @@ def start(out: Path, *options: str) -> "subprocess.Popen[str]":
         "1",
         *options,
     ]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=out)
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=out,
+        # A shell starts background jobs with SIGINT ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
 
 
 def run_folder(out: Path) -> Path:
@@ -75,10 +83,11 @@ def test_a_short_campaign_ends_in_time_with_everything_in_run_json(tmp_path: Pat
     assert "--seed 3" in output
 
 
-def test_ctrl_c_saves_everything_and_exits_130(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_save_everything_and_exit_130(tmp_path: Path, number: signal.Signals) -> None:
     process = start(tmp_path, "--budget", "5m", "--seed", "4")
     wait_for_rounds(tmp_path)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130, errors
     run = json.loads((run_folder(tmp_path) / "run.json").read_text())
