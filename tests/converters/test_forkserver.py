@@ -33,7 +33,7 @@ MASKED = re.compile(
     r"|\d{4}-\d\d-\d\d [\d:.]+(?= \[[WEF]:onnxruntime)"
     r"|(?<=^[IWEF]0000) [\d:.]+ +\d+(?= )"  # protobuf: time and process number
     # glibc on a heap that pnnx has corrupted: where it notices depends on what else is on the heap.
-    r"|^(?:malloc|realloc|free|munmap_chunk|malloc_consolidate|tcache|corrupted|double free|invalid)\b[^\n]*$",
+    r"|^(?:malloc|realloc|free|munmap_chunk|malloc_consolidate|tcache|corrupted|double|invalid)\b[^\n]*$",
     re.MULTILINE,
 )
 
