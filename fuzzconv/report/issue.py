@@ -27,6 +27,9 @@ from fuzzconv.report.tolerance import tolerances
 LISTED_ELEMENTS = 24
 _MAX_LOG_LINES = 30
 _MAX_MODEL_LINES = 60
+_ABOUT_PNNX = (
+    "The wheel's native binary is `pnnx/pnnx` in site-packages; the script that pip puts on PATH wants torch."
+)
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -102,8 +105,7 @@ def _steps(finding: Finding) -> str:
     if not legacy:
         install += "\npip install --no-deps pnnx"
     steps = f"1. Install:\n\n{fenced(install, 'sh')}\n\n"
-    if legacy:
-        steps += _about_onnx2ncnn(finding) + "\n\n"
+    steps += (_about_onnx2ncnn(finding) if legacy else _ABOUT_PNNX) + "\n\n"
     steps += f"2. Convert `model.onnx` (attached):\n\n{fenced(command_line(finding), 'sh')}\n\n"
     steps += _plain_run(finding)
     needs = "needs `$ONNX2NCNN`" if legacy else "needs nothing else"
