@@ -90,6 +90,16 @@ class Draft:
         return declared[name] if kept and name in declared else value_info(name, array)
 
 
+def with_opset(case: Case, version: int) -> Case:
+    """The same graph read by the rules of another opset."""
+    model = onnx.ModelProto()
+    model.CopyFrom(case.model)
+    for imported in model.opset_import:
+        if imported.domain in ("", "ai.onnx"):
+            imported.version = version
+    return replace(case, model=model)
+
+
 def constant_tensors(graph: onnx.GraphProto) -> dict[str, onnx.TensorProto]:
     """Output name → tensor of every ``Constant`` node that holds numbers, in whichever attribute."""
     return {

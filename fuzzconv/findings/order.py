@@ -1,7 +1,7 @@
 """Which of two cases is simpler: a total order, so that reduction is reproducible and ends.
 
-Fewest nodes first, then smallest dims, default attributes, simplest weights and inputs, plainest storage,
-shortest names; at last the bytes of the model decide (shortlex).
+Fewest nodes first, then smallest dims, default attributes, simplest weights and inputs, the oldest opset,
+plainest storage, shortest names; at last the bytes of the model decide (shortlex).
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from onnx import AttributeProto, helper, numpy_helper
 from fuzzconv.case import Array, Case
 from fuzzconv.findings.attributes import unusual_attributes
 from fuzzconv.findings.draft import constant_tensors
+
+OPSETS = (11, 13, 17)
+"""Opsets that every onnxruntime in use reads, plainest first."""
 
 _STRUCTURE_DTYPES = frozenset({"int64", "int32", "bool"})
 
@@ -34,6 +37,7 @@ def measure(case: Case) -> tuple[object, ...]:
         sum(str(a.dtype) not in _STRUCTURE_DTYPES | {"float32"} for a in arrays),
         sum(str(a.dtype) in _STRUCTURE_DTYPES for a in case.inputs.values()),
         _values(arrays),
+        max(case.opset, OPSETS[0]),
         _storage(case),
         sum(map(len, _names(graph))),
         len(serialised),
@@ -43,19 +47,23 @@ def measure(case: Case) -> tuple[object, ...]:
 
 
 def complexity(array: Array) -> int:
-    """How hard values are to read: 0 zeros, 1 ones, 2 counting up from one, 3 small integers, 4 quarters."""
+    """How hard values are to read: 0 counting up from one, 1 ones, 2 small integers, 3 quarters, 4 others.
+
+    All zeros are harder (5): a zero that should be another zero convinces nobody. Infinite ones are 6.
+    """
     if array.dtype.kind not in "fiu":
         return 0
     flat = array.ravel().astype(np.float64)
     if not np.isfinite(flat).all():
         return 6
-    patterns = (np.zeros(flat.size), np.ones(flat.size), np.arange(1, flat.size + 1))
-    for rank, pattern in enumerate(patterns):
+    for rank, pattern in enumerate((np.arange(1, flat.size + 1), np.ones(flat.size))):
         if np.array_equal(flat, pattern):
             return rank
+    if not flat.any():
+        return 5
     if np.array_equal(flat, np.round(flat)) and np.abs(flat).max() <= 9:
-        return 3
-    return 4 if np.array_equal(flat * 4, np.round(flat * 4)) else 5
+        return 2
+    return 3 if np.array_equal(flat * 4, np.round(flat * 4)) else 4
 
 
 def _dims(arrays: Iterable[Array]) -> tuple[int, int, int]:

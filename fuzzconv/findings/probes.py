@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -17,7 +16,7 @@ import onnx
 
 from fuzzconv.case import Array, Case
 from fuzzconv.findings.attributes import attribute_words
-from fuzzconv.findings.draft import Draft
+from fuzzconv.findings.draft import Draft, with_opset
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.localise import Localised
 from fuzzconv.findings.rebuild import rebuilt, set_items
@@ -99,18 +98,10 @@ def _variants(case: Case, trait: Trait) -> Iterator[Case]:
         yield _with_computed(case, list(node.input[:1] if kind == "first constant" else node.input[1:]))
     elif kind.endswith(" computed"):
         yield _with_constants(case, list(node.input[1:]))
+    elif kind == "inputs":
+        yield _with_two_inputs(case, trait.node)
     elif kind == "old opset":
-        yield _with_opset(case, MODERN_OPSET)
-
-
-def _with_opset(case: Case, version: int) -> Case:
-    """The same graph read by the rules of another opset."""
-    model = onnx.ModelProto()
-    model.CopyFrom(case.model)
-    for imported in model.opset_import:
-        if imported.domain in ("", "ai.onnx"):
-            imported.version = version
-    return replace(case, model=model)
+        yield with_opset(case, MODERN_OPSET)
 
 
 def _with_computed(case: Case, names: list[str]) -> Case:
@@ -129,6 +120,14 @@ def _with_constants(case: Case, names: list[str]) -> Case:
     for name in names:
         if name in draft.inputs:
             draft.tensors[name] = draft.inputs.pop(name)
+    return draft.case()
+
+
+def _with_two_inputs(case: Case, position: int) -> Case:
+    """The first two inputs of a variadic operator, or its only one twice."""
+    draft = Draft(case)
+    node = draft.nodes[position]
+    set_items(node.input, [*node.input, *node.input][:2])
     return draft.case()
 
 

@@ -25,6 +25,7 @@ from fuzzconv.findings.passes.attributes import (
 from fuzzconv.findings.passes.dims import shrink_dims
 from fuzzconv.findings.passes.edit import Pass
 from fuzzconv.findings.passes.nodes import bypass_nodes, cut_nodes, drop_outputs
+from fuzzconv.findings.passes.opset import older_opset
 from fuzzconv.findings.passes.storage import plain_storage, short_names
 from fuzzconv.findings.passes.values import simplify_values
 from fuzzconv.findings.probes import traits_that_matter
@@ -47,6 +48,7 @@ PASSES: tuple[Pass, ...] = (
     simplify_attributes,
     plain_dtypes,
     simplify_values,
+    older_opset,
     short_names,
 )
 _SHARE_FOR_SHRINKING = 0.9

@@ -66,11 +66,18 @@ def _culprits(signature: Signature) -> str:
 
 def _operator(text: str) -> str:
     name, words = split_operator(text)
-    phrases = [_PHRASES.get(word, word.replace("rank=", "rank ")) for word in sorted(words)]
+    phrases = [_phrase(word) for word in sorted(words)]
     if not phrases:
         return name
     listed = " and ".join(filter(None, [", ".join(phrases[:-1]), phrases[-1]]))
     return f"{name} with {listed}"
+
+
+def _phrase(word: str) -> str:
+    name, _, number = word.partition("=")
+    if name == "inputs":
+        return "one input" if number == "1" else f"{number} inputs"
+    return f"rank {number}" if name == "rank" else _PHRASES.get(word, word)
 
 
 def _outcome(signature: Signature, verdict: Verdict) -> str:

@@ -28,6 +28,7 @@ _BROADCASTING = frozenset(
     | {"Equal", "Greater", "Less", "GreaterOrEqual", "LessOrEqual", "PRelu", "BitShift"}
 )
 _OPERANDS_ALIKE = _BROADCASTING | {"MatMul", "Concat", "Einsum"}
+_VARIADIC = frozenset({"Max", "Min", "Sum", "Mean", "Concat"})
 _GATED = frozenset({"LSTM", "GRU", "RNN"})
 """Their weights hold several gates on one axis, so that is never small."""
 _PARAMETERISED = frozenset(
@@ -68,6 +69,7 @@ def traits_of(case: Case) -> tuple[Trait, ...]:
         found += [Trait(i, word) for word in dict.fromkeys(plain)]
         circumstances = [
             *_version_words(node, case.opset),
+            *_count_words(node),
             *_operand_words(node, case.opset, constants),
             *_shape_words(node, arrays),
         ]
@@ -123,6 +125,11 @@ def _version_words(node: onnx.NodeProto, opset: int) -> Iterator[str]:
     schema, later = schema_of(node, opset), schema_of(node, MODERN_OPSET)
     if schema and later and schema.since_version < later.since_version:
         yield "old opset"
+
+
+def _count_words(node: onnx.NodeProto) -> Iterator[str]:
+    if node.op_type in _VARIADIC and len(node.input) != 2:
+        yield f"inputs={len(node.input)}"
 
 
 def _operand_words(node: onnx.NodeProto, opset: int, constants: Collection[str]) -> Iterator[str]:

@@ -78,14 +78,16 @@ def test_declared_shapes_of_inputs_that_keep_theirs_are_kept() -> None:
 @pytest.mark.parametrize(
     ("values", "rank"),
     [
-        ([0, 0], 0),
+        ([1, 2, 3], 0),
+        ([1], 0),
         ([1, 1], 1),
-        ([1, 2, 3], 2),
-        ([2, 1], 3),
-        ([-3, 9], 3),
-        ([10, 1], 4),
-        ([0.25, 1], 4),
-        ([0.1, 1], 5),
+        ([2, 1], 2),
+        ([0, 1], 2),
+        ([-3, 9], 2),
+        ([10, 1], 3),
+        ([0.25, 1], 3),
+        ([0.1, 1], 4),
+        ([0, 0], 5),
         ([np.inf, 1], 6),
     ],
 )
@@ -105,8 +107,9 @@ def test_fewer_nodes_come_before_smaller_dims_before_attributes_before_values() 
 
     zeros, ones = np.zeros((1, 1, 2, 2), np.float32), np.ones((1, 1, 2, 2), np.float32)
     assert ordered(
-        pool(zeros),
+        pool(np.array([1, 2, 3, 4], np.float32).reshape(1, 1, 2, 2)),
         pool(ones),
+        pool(zeros),
         pool(zeros, strides=[1, 1]),
         pool(zeros, ceil_mode=1),
         pool(np.zeros((1, 1, 2, 3), np.float32)),

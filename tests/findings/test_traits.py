@@ -50,6 +50,14 @@ def test_any_axis_but_the_usual_one_is_one_word_for_a_gather(axis: int, expected
     assert words(made) - {"rank=3"} == expected
 
 
+@pytest.mark.parametrize(
+    ("names", "expected"), [("a", {"inputs=1"}), ("a b", set()), ("a b c", {"inputs=3"})]
+)
+def test_how_many_inputs_a_variadic_operator_has(names: str, expected: set[str]) -> None:
+    made = case([node("Max", names)], {name: array(2) for name in names.split()})
+    assert words(made) - {"rank=1"} == expected
+
+
 def test_operands_and_their_forms() -> None:
     made = case([node("Sub", "w x")], {"x": array(2, 3)}, {"w": array(3)}, opset=14)
     assert words(made) == {"first constant", "broadcast", "rank=2"}

@@ -42,7 +42,10 @@ def simplify_attributes(case: Case) -> Iterator[Edit]:
 
 
 def drop_inputs(case: Case) -> Iterator[Edit]:
-    """Leave out optional inputs (a bias, an initial state) and surplus variadic ones."""
+    """Leave out optional inputs (a bias, an initial state) and surplus variadic ones, down to two.
+
+    With one input an operator that joins several does nothing: that is another case.
+    """
     for i, node in enumerate(case.model.graph.node):
         schema = schema_of(node, case.opset)
         formal = list(schema.inputs) if schema else []
@@ -52,7 +55,7 @@ def drop_inputs(case: Case) -> Iterator[Edit]:
             option = formal[min(position, len(formal) - 1)].option
             if option == onnx.defs.OpSchema.FormalParameterOption.Optional:
                 yield Edit(f"no input {position} {i}", partial(_without_input, case, i, position))
-            elif option == onnx.defs.OpSchema.FormalParameterOption.Variadic and len(node.input) > 1:
+            elif option == onnx.defs.OpSchema.FormalParameterOption.Variadic and len(node.input) > 2:
                 yield Edit(f"fewer inputs {position} {i}", partial(_fewer_inputs, case, i, position))
 
 
@@ -67,16 +70,21 @@ def plain_dtypes(case: Case) -> Iterator[Edit]:
 
 
 def _plainer(node: onnx.NodeProto, attribute: AttributeProto, case: Case) -> Iterator[object]:
+    """Values by the schema, then smaller ones.
+
+    Never axis 0, which converters take for the batch, nor a factor of 0.0: those are bugs of their own.
+    """
     plain = plain_value(node, attribute, case.opset)
+    structural = attribute.name in ("axis", "axes")
     current = helper.get_attribute_value(attribute)
     if plain is not None and plain != current:
         yield plain
     if attribute.type == AttributeProto.INT:
-        yield from _smaller(current)
+        yield from (v for v in _smaller(current) if v or not structural)
     elif attribute.type == AttributeProto.INTS:
-        yield from _plainer_list(list(current))
+        yield from (v for v in _plainer_list(list(current)) if 0 not in v or not structural)
     elif attribute.type == AttributeProto.FLOAT:
-        yield from (v for v in (0.0, 1.0, 2.0, 0.5) if abs(v) < abs(current) or current % 1)
+        yield from (v for v in (1.0, 2.0, 0.5) if abs(v) < abs(current) or current % 1)
 
 
 def _plainer_list(current: list[int]) -> Iterator[list[int]]:

@@ -1,4 +1,7 @@
-"""Simple weights and inputs: zeros, ones, counting up, small integers, quarters."""
+"""Simple weights and inputs: counting up, ones, small integers, quarters.
+
+Zeros are not among them: what a tool makes of zeros is too often right by chance, and never convincing.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,6 @@ from fuzzconv.case import Array, Case
 from fuzzconv.findings.draft import Draft
 from fuzzconv.findings.order import complexity
 from fuzzconv.findings.passes.edit import Edit
-
-
-def _zeros(array: Array) -> Array:
-    return np.zeros_like(array)
 
 
 def _ones(array: Array) -> Array:
@@ -38,7 +37,7 @@ def _finite(array: Array) -> NDArray[np.float64]:
     return np.nan_to_num(array.astype(np.float64))
 
 
-_FORMS: tuple[Callable[[Array], Array], ...] = (_zeros, _ones, _counting, _small_integers, _quarters)
+_FORMS: tuple[Callable[[Array], Array], ...] = (_counting, _ones, _small_integers, _quarters)
 
 
 def simplify_values(case: Case) -> Iterator[Edit]:
