@@ -54,7 +54,10 @@ def blame_of(judgement: Judgement, verdict: Verdict, laboratory: Laboratory) -> 
         return Blame(WEIGHTS, (verdict.detail,), _layer_of(verdict))
     if verdict.stage == "load" or verdict.evidence.get("unknown_layer"):
         return _blame_load(verdict, conversion)
-    if route.device != "cpu" and _passes(judgement, replace(route, device="cpu")):
+    on_cpu = replace(route, device="cpu")
+    if route.device != "cpu" and (
+        _passes(judgement, on_cpu) or _passes(judgement, replace(on_cpu, options=""))
+    ):
         return _blame_shader(judgement, verdict, conversion, laboratory)
     if verdict.kind is Kind.NONDETERMINISM:
         return Blame(CPU_LAYER if route.device == "cpu" else SHADER, (verdict.detail,))
@@ -62,7 +65,7 @@ def blame_of(judgement: Judgement, verdict: Verdict, laboratory: Laboratory) -> 
 
 
 class _Inquiry:
-    """A wrong result on the CPU: every stage in turn."""
+    """A wrong result that the CPU does not show right: every stage in turn."""
 
     def __init__(
         self, judgement: Judgement, verdict: Verdict, conversion: Conversion, laboratory: Laboratory
@@ -82,7 +85,7 @@ class _Inquiry:
                 return self._blame(stage)
         self._look_at_layers()
         if self._options_that_help():
-            return self._blame(CPU_LAYER)
+            return self._blame(CPU_LAYER if self._verdict.route.device == "cpu" else SHADER)
         told_alike = self._verdict.stage == "compare" and self._devices_agree()
         if self._verdict.route.converter == "pnnx" and not passes_right:
             return self._blame(UNKNOWN)
@@ -124,11 +127,12 @@ class _Inquiry:
         rows = [replace(route, options=row) for row in _TELLING_ROWS]
         verdicts = self._laboratory.judge(self._judgement.case, rows).verdicts
         helping = [v.route.options for v in verdicts if v.kind is Kind.OK]
+        where = "the CPU" if route.device == "cpu" else route.device
         if helping:
             names = ", ".join(f"{k}={v}" for row in helping for k, v in ROWS[row].items())
-            self._evidence.append(f"the same network is right on the CPU with {names}")
+            self._evidence.append(f"the same network is right on {where} with {names}")
         else:
-            self._evidence.append("no other option of ncnn's CPU code makes it right")
+            self._evidence.append(f"no other option of ncnn makes it right on {where}")
         return bool(helping)
 
     def _devices_agree(self) -> bool:

@@ -56,6 +56,8 @@ _MASKS = (
     (re.compile(r"\d+"), "N"),
 )
 _LONGEST_MESSAGE = 160
+_NEAR = 0.1
+"""Two wrong results are alike when they differ by less than this share of their error."""
 
 
 def family_of(verdict: Verdict) -> str:
@@ -92,12 +94,13 @@ def signature_of(
     """
     family = family_of(verdict)
     case = judgement.case
+    condition = _condition(judgement, verdict)
     frame = Signature(
         family=family,
-        converter=_converter(judgement, verdict),
+        converter=_converter(judgement, verdict, condition),
         stage=_FIXED_STAGES.get(family, verdict.stage),
         operators=(),
-        condition=_condition(judgement, verdict),
+        condition=condition,
         message=_message(verdict),
     )
     told = telling_message(judgement, verdict) if family == "result" else ""
@@ -210,7 +213,12 @@ def _condition(judgement: Judgement, verdict: Verdict) -> str:
     return "+".join(filter(None, words))
 
 
-def _converter(judgement: Judgement, verdict: Verdict) -> str:
+def _converter(judgement: Judgement, verdict: Verdict, condition: str) -> str:
+    """Whose failure it is: ``ncnn`` also for what one device alone does with a network right on the CPU."""
+    device_alone = verdict.stage in _BY_NCNN and verdict.route.device in condition.split("+")
+    on_cpu = replace(verdict.route, device="cpu", options="")
+    if device_alone and any(v.route == on_cpu and v.kind is Kind.OK for v in judgement.verdicts):
+        return _EITHER
     others = [v for v in judgement.verdicts if v.route.converter != verdict.route.converter]
     if any(_alike(judgement, verdict, other) for other in others):
         return _EITHER
@@ -223,9 +231,32 @@ def _alike(judgement: Judgement, one: Verdict, other: Verdict) -> bool:
         return False
     if family_of(one) != family_of(other) or not {one.stage, other.stage} <= _BY_NCNN:
         return False
+    if (one.route.device, one.route.options) != (other.route.device, other.route.options):
+        return False
+    theirs = (v for v in judgement.verdicts if v.route.converter == other.route.converter and v.kind.is_bad)
+    if family_of(min(theirs, key=_route_order)) != family_of(one):
+        return False
     if family_of(one) == "result":
-        return same_values(judgement, one, other)
+        return same_values(judgement, one, other) and _wrong_alike(judgement, one, other)
     return one.stage == other.stage and _message(one) == _message(other)
+
+
+def _wrong_alike(judgement: Judgement, one: Verdict, other: Verdict) -> bool:
+    """Whether two results are far nearer to each other than to what is right.
+
+    Outputs of another size than expected, and values that are not finite, tell nothing here.
+    """
+    error, gap = 0.0, 0.0
+    for name, expected in judgement.reference.outputs.items():
+        first = judgement.actual[str(one.route)].get(name)
+        second = judgement.actual[str(other.route)].get(name)
+        if first is None or second is None or not first.size == second.size == expected.size:
+            continue
+        flat = np.stack([a.ravel().astype(np.float64) for a in (first, second, expected)])
+        ours, theirs, right = flat[:, np.isfinite(flat).all(axis=0)]
+        error = max(error, float(np.abs(ours - right).max(initial=0.0)))
+        gap = max(gap, float(np.abs(ours - theirs).max(initial=0.0)))
+    return error == 0.0 or gap <= _NEAR * error
 
 
 def _message(verdict: Verdict) -> str:

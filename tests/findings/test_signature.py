@@ -13,6 +13,8 @@ from fuzzconv.findings.signature import (
     same_cause,
     signature_of,
 )
+from fuzzconv.judgement import Judgement
+from fuzzconv.reference.reference import Reference
 from fuzzconv.verdict import Kind
 
 RELU = case([node("Relu", "x")], {"x": array(2)}, opset=14)
@@ -87,6 +89,35 @@ def test_equal_wrong_values_of_both_converters_are_ncnns() -> None:
     different = {**same, ROUTES[4]: {"y": np.array([7, 9], np.float32)}}
     apart = judgement(RELU, *judged(p0=Kind.DIVERGENCE, o=Kind.DIVERGENCE), actual=different)
     assert [signature_of(apart, f).converter for f in failures(apart)] == ["pnnx", "onnx2ncnn"]
+
+
+@pytest.mark.parametrize(("theirs", "culprit"), [(7.0001, "ncnn"), (7.005, "pnnx")])
+def test_values_are_alike_only_when_far_nearer_to_each_other_than_to_the_right_ones(
+    theirs: float, culprit: str
+) -> None:
+    actual = {ROUTES[0]: {"y": np.array([7], np.float32)}, ROUTES[4]: {"y": np.array([theirs], np.float32)}}
+    reference = Reference({"y": np.array([7.01], np.float32)})
+    verdicts = (verdict(ROUTES[0], Kind.DIVERGENCE), verdict(ROUTES[4], Kind.DIVERGENCE))
+    found = Judgement(RELU, reference, verdicts, actual=actual)
+    assert signature_of(found, failures(found)[0]).converter == culprit
+
+
+def test_only_results_of_the_same_device_are_compared() -> None:
+    wrong = {"y": np.array([7, 8], np.float32)}
+    found = judgement(
+        RELU,
+        *judged(p0=Kind.OK, p1=Kind.OK, v0=Kind.DIVERGENCE, v1=Kind.DIVERGENCE, o=Kind.DIVERGENCE),
+        actual={ROUTES[2]: wrong, ROUTES[3]: wrong, ROUTES[4]: wrong},
+    )
+    assert {str(f.route) for f in failures(found)} == {ROUTES[2], ROUTES[4]}
+    cpu = next(f for f in failures(found) if f.route.device == "cpu")
+    assert signature_of(found, cpu).converter == "onnx2ncnn"
+
+
+def test_what_only_vulkan_does_wrong_is_ncnns_whoever_converted() -> None:
+    found = judgement(RELU, *judged(v0=Kind.DIVERGENCE, v1=Kind.DIVERGENCE))
+    signature = signature_of(found, failures(found)[0])
+    assert (signature.converter, signature.condition) == ("ncnn", "vulkan")
 
 
 def test_a_crash_carries_its_last_message_without_what_varies() -> None:
