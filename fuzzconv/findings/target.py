@@ -1,7 +1,8 @@
 """What a reduction must preserve: the failure itself, so that it can't slip to another bug.
 
 A variant is accepted only with the same kind on the same route, the same signature but for the operators'
-traits, and, where several operators are needed, only while no proper part of it fails by itself.
+traits, and, where several operators are needed, only while no proper part of it fails by itself. What
+is wrong on other devices too stays wrong there.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ class Target:
         self._judge = judge
         self.signature = signature_of(judgement, verdict, ())
         self._witnesses = list(_witnesses(verdict.route, self.signature, routes))
+        self._bad_too = [] if self.signature.family != "result" else list(_bad_too(judgement, verdict))
         self._least_relative = min(_error(verdict, "max_rel"), CONVINCING)
         self._least_absolute = min(_error(verdict, "max_abs"), CONVINCING)
         self._answers: dict[str, Judgement | None] = {}
@@ -66,11 +68,14 @@ class Target:
         verdict = self.verdict_on(case)
         if verdict.kind is not self.verdict.kind or not self._convincing(verdict):
             return None
-        judgement = self._ask(case, [verdict.route, *self._witnesses])
+        judgement = self._ask(case, [verdict.route, *dict.fromkeys([*self._witnesses, *self._bad_too])])
         verdict = judgement.verdicts[0]
         if verdict.kind is not self.verdict.kind:
             return None
         if _frame(signature_of(judgement, verdict, ())) != _frame(self.signature):
+            return None
+        still_bad = {v.route for v in judgement.verdicts if v.kind.is_bad}
+        if not still_bad.issuperset(self._bad_too):
             return None
         return None if self._part_fails(case) else judgement
 
@@ -99,6 +104,15 @@ def _frame(signature: Signature) -> Signature:
 def _error(verdict: Verdict, name: str) -> float:
     error = verdict.evidence.get(name)
     return float(error) if isinstance(error, int | float) else 0.0
+
+
+def _bad_too(judgement: Judgement, verdict: Verdict) -> Iterator[Route]:
+    """The same network on other devices, where it is wrong as well: no accident of one device's code."""
+    for other in judgement.verdicts:
+        same_network = replace(other.route, device=verdict.route.device) == verdict.route
+        bad_too = same_network and other.route != verdict.route and other.kind.is_bad
+        if bad_too and family_of(other) == family_of(verdict):
+            yield other.route
 
 
 def _witnesses(route: Route, signature: Signature, routes: Sequence[Route]) -> Iterator[Route]:

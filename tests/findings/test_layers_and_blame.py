@@ -160,6 +160,13 @@ def test_an_option_that_helps_is_the_cpu_layers() -> None:
     assert "the same network is right on the CPU with use_packing_layout=False" in found.evidence
 
 
+def test_options_are_told_of_the_device_they_were_tried_on() -> None:
+    wrong = verdict("onnx2ncnn/vulkan", Kind.DIVERGENCE)
+    found = blame_of(judged(conversion(), wrong), wrong, Bench(helping=["nopacking"]))
+    assert found.stage == blame.SHADER
+    assert "the same network is right on vulkan with use_packing_layout=False" in found.evidence
+
+
 def test_two_devices_that_agree_were_told_wrong() -> None:
     wrong = verdict("onnx2ncnn/cpu", Kind.DIVERGENCE)
     vulkan = verdict("onnx2ncnn/vulkan", Kind.DIVERGENCE)
