@@ -17,10 +17,8 @@ from rich.table import Table
 
 from fuzzconv.assembly import open_pipeline
 from fuzzconv.case import Array, Case, read_arrays
-from fuzzconv.cli.tools import add_tool_arguments, toolchain_from
-from fuzzconv.errors import MissingToolError, UsageError
-from fuzzconv.route import select_routes
-from fuzzconv.toolchain.routes import available_routes
+from fuzzconv.cli.tools import add_routes_argument, add_tool_arguments, runnable_routes, toolchain_from
+from fuzzconv.errors import UsageError
 from fuzzconv.verdict import Kind, Verdict
 
 DRAWS = 3
@@ -31,11 +29,16 @@ PIPED_WIDTH = 160
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument("model", type=Path, help="an ONNX model")
-    parser.add_argument("--inputs", type=Path, metavar="NPZ", help="arrays keyed by input name")
-    parser.add_argument("--routes", metavar="GLOBS", help="comma-separated: pnnx*, */vulkan, cpu")
-    parser.add_argument("--seed", type=int, default=0, help="for drawn inputs (default: 0)")
+    add_input_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print JSON alone")
     add_tool_arguments(parser)
+
+
+def add_input_arguments(parser: argparse.ArgumentParser) -> None:
+    """How a model of the user's is fed and where it goes, for every command that takes one."""
+    parser.add_argument("--inputs", type=Path, metavar="NPZ", help="arrays keyed by input name")
+    parser.add_argument("--seed", type=int, default=0, help="for drawn inputs (default: 0)")
+    add_routes_argument(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -43,11 +46,7 @@ def run(args: argparse.Namespace) -> int:
     model = read_model(args.model)
     cases = read_cases(model, args.inputs, args.seed)
     toolchain = toolchain_from(args)
-    if toolchain.required_missing:
-        raise MissingToolError(toolchain.required_missing)
-    routes, skipped = available_routes(toolchain, select_routes(args.routes or "*"))
-    if not routes:
-        raise MissingToolError("; ".join(f"{route}: {reason}" for route, reason in skipped.items()))
+    routes, skipped = runnable_routes(toolchain, args.routes)
     worst: dict[str, Verdict] = {}
     with open_pipeline(toolchain, routes) as pipeline:
         for case in cases:

@@ -20,7 +20,13 @@ from fuzzconv.campaign.resume import settings_of
 from fuzzconv.campaign.settings import CampaignSettings
 from fuzzconv.cli.conclude import announce, conclude, section
 from fuzzconv.cli.report import add_report_arguments, destinations
-from fuzzconv.cli.tools import add_tool_arguments, base_toolchain, toolchain_from
+from fuzzconv.cli.tools import (
+    add_routes_argument,
+    add_tool_arguments,
+    base_toolchain,
+    runnable_routes,
+    toolchain_from,
+)
 from fuzzconv.errors import MissingToolError, UsageError
 from fuzzconv.findings.known import default_corpus
 from fuzzconv.findings.store import RunStore
@@ -30,7 +36,6 @@ from fuzzconv.report.run_report import load_run_report
 from fuzzconv.report.step_summary import append_step_summary
 from fuzzconv.report.write import write_reports
 from fuzzconv.route import Route, select_routes
-from fuzzconv.toolchain.routes import available_routes
 from fuzzconv.toolchain.toolchain import Toolchain
 
 PIPED_WIDTH = 180
@@ -43,9 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", type=int, metavar="N", help="worker processes (default: one per core)")
     parser.add_argument("--seed", type=int, metavar="N", help="the same seed searches the same cases")
     parser.add_argument("--out", type=Path, default=Path("reports"), metavar="DIR", help="default: reports")
-    parser.add_argument(
-        "--routes", metavar="GLOBS", help="comma-separated: pnnx*, */vulkan, cpu (default: all)"
-    )
+    add_routes_argument(parser)
     parser.add_argument("--corpus", type=Path, metavar="DIR", help="known bugs (default: corpus)")
     parser.add_argument("--quiet", action="store_true", help="show nothing until the summary")
     parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with an interrupted run")
@@ -142,13 +145,7 @@ def _seed(args: argparse.Namespace) -> int:
 
 
 def _routes(toolchain: Toolchain, args: argparse.Namespace) -> tuple[tuple[Route, ...], dict[Route, str]]:
-    if toolchain.required_missing:
-        raise MissingToolError(toolchain.required_missing)
-    wanted = select_routes(args.routes or "*")
-    routes, skipped = available_routes(toolchain, wanted)
-    reasons = "; ".join(f"{route}: {reason}" for route, reason in skipped.items())
-    if not routes:
-        raise MissingToolError(f"no route can run ({reasons})")
+    routes, skipped = runnable_routes(toolchain, args.routes)
     if args.require:
         required = set(select_routes(args.require))
         lost = [route for route in required if route not in routes]

@@ -8,9 +8,8 @@ from pathlib import Path
 
 from fuzzconv.assembly import open_pipeline
 from fuzzconv.campaign.reduction import finding_of
-from fuzzconv.cli.check import read_cases, read_model
-from fuzzconv.cli.tools import add_tool_arguments, toolchain_from
-from fuzzconv.errors import MissingToolError
+from fuzzconv.cli.check import add_input_arguments, read_cases, read_model
+from fuzzconv.cli.tools import add_tool_arguments, runnable_routes, toolchain_from
 from fuzzconv.findings.blame import blame_of
 from fuzzconv.findings.localise import localise
 from fuzzconv.findings.reduce import DEFAULT_SECONDS, reduce
@@ -18,8 +17,7 @@ from fuzzconv.findings.signature import failures
 from fuzzconv.judgement import Judgement
 from fuzzconv.pipeline import Pipeline
 from fuzzconv.report.reproducer import write_reproducer
-from fuzzconv.route import Route, select_routes
-from fuzzconv.toolchain.routes import available_routes
+from fuzzconv.route import Route
 from fuzzconv.toolchain.toolchain import Toolchain
 
 _SHARE_FOR_LOCALISING = 0.4
@@ -28,9 +26,7 @@ _SHARE_FOR_LOCALISING = 0.4
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument("model", type=Path, help="an ONNX model that fails")
-    parser.add_argument("--inputs", type=Path, metavar="NPZ", help="arrays keyed by input name")
-    parser.add_argument("--routes", metavar="GLOBS", help="comma-separated: pnnx*, */vulkan, cpu")
-    parser.add_argument("--seed", type=int, default=0, help="for drawn inputs (default: 0)")
+    add_input_arguments(parser)
     parser.add_argument("--out", type=Path, default=Path("reduced"), metavar="DIR", help="default: reduced")
     parser.add_argument(
         "--seconds",
@@ -46,11 +42,7 @@ def run(args: argparse.Namespace) -> int:
     """Reduce every failure of a model; returns 1 when there was one, 0 when every route is right."""
     cases = read_cases(read_model(args.model), args.inputs, args.seed)
     toolchain = toolchain_from(args)
-    if toolchain.required_missing:
-        raise MissingToolError(toolchain.required_missing)
-    routes, skipped = available_routes(toolchain, select_routes(args.routes or "*"))
-    if not routes:
-        raise MissingToolError("; ".join(f"{route}: {reason}" for route, reason in skipped.items()))
+    routes, _ = runnable_routes(toolchain, args.routes)
     with open_pipeline(toolchain, routes) as pipeline:
         for case in cases:
             judgement = pipeline.judge(case, routes)

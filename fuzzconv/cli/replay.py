@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fuzzconv.assembly import open_pipeline
-from fuzzconv.cli.tools import add_tool_arguments, toolchain_from
-from fuzzconv.errors import MissingToolError, UsageError
+from fuzzconv.cli.tools import add_routes_argument, add_tool_arguments, runnable_routes, toolchain_from
+from fuzzconv.errors import UsageError
 from fuzzconv.findings.known import (
     KnownBug,
     Replayed,
@@ -20,15 +20,13 @@ from fuzzconv.findings.known import (
     load_known,
     replay,
 )
-from fuzzconv.route import select_routes
-from fuzzconv.toolchain.routes import available_routes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument("entries", nargs="*", type=Path, help="folders of known bugs (default: the corpus)")
     parser.add_argument("--corpus", type=Path, metavar="DIR", help="folder of known bugs (default: corpus)")
-    parser.add_argument("--routes", metavar="GLOBS", help="comma-separated: pnnx*, */vulkan, cpu")
+    add_routes_argument(parser)
     parser.add_argument("--json", action="store_true", help="print JSON alone")
     add_tool_arguments(parser)
 
@@ -37,9 +35,7 @@ def run(args: argparse.Namespace) -> int:
     """Replay; returns 1 when an entry is not as its record says (fixed, changed, back again), else 0."""
     entries = _entries(args)
     toolchain = toolchain_from(args)
-    if toolchain.required_missing:
-        raise MissingToolError(toolchain.required_missing)
-    routes, _ = available_routes(toolchain, select_routes(args.routes or "*"))
+    routes, _ = runnable_routes(toolchain, args.routes)
     with open_pipeline(toolchain, routes) as pipeline:
         replayed = [replay(known, pipeline, routes) for known in entries]
     if args.json:
