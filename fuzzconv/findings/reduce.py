@@ -24,6 +24,7 @@ from fuzzconv.findings.passes.attributes import (
 )
 from fuzzconv.findings.passes.dims import shrink_dims
 from fuzzconv.findings.passes.edit import Pass
+from fuzzconv.findings.passes.indices import shrink_gathered
 from fuzzconv.findings.passes.nodes import bypass_nodes, cut_nodes, drop_outputs
 from fuzzconv.findings.passes.opset import older_opset
 from fuzzconv.findings.passes.storage import plain_storage, short_names
@@ -45,6 +46,7 @@ PASSES: tuple[Pass, ...] = (
     drop_inputs,
     reset_attributes,
     shrink_dims,
+    shrink_gathered,
     simplify_attributes,
     plain_dtypes,
     simplify_values,

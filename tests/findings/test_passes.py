@@ -17,6 +17,7 @@ from fuzzconv.findings.passes.attributes import (
 )
 from fuzzconv.findings.passes.dims import shrink_dims
 from fuzzconv.findings.passes.edit import Pass
+from fuzzconv.findings.passes.indices import shrink_gathered
 from fuzzconv.findings.passes.nodes import bypass_nodes, cut_nodes, drop_outputs
 from fuzzconv.findings.passes.opset import older_opset
 from fuzzconv.findings.passes.storage import plain_storage
@@ -51,6 +52,14 @@ def test_a_spatial_axis_shrinks_alone_and_channels_with_their_weights() -> None:
     assert {"x": (1, 4, 6, 2), "w": (6, 2, 3, 2), "b": (6,)} in seen
     # output channels go with the bias, still divisible by the group
     assert {"x": (1, 4, 6, 5), "w": (2, 2, 3, 2), "b": (2,)} in seen
+
+
+@pytest.mark.parametrize(("size", "expected"), [(1, [0, -1, 0]), (2, [0, -1, 1]), (3, [2, -2, 1])])
+def test_a_gathered_axis_shrinks_with_the_indices_into_it(size: int, expected: list[int]) -> None:
+    indices = {"i": np.array([8, -5, 7])}
+    gather = case([node("Gather", "x i", axis=1)], {"x": array(2, 9)}, indices)
+    (smaller,) = (v for v in variants(shrink_gathered, gather) if v.inputs["x"].shape == (2, size))
+    assert Draft(smaller).tensors["i"].tolist() == expected
 
 
 def test_a_kernel_axis_shrinks_with_its_attribute() -> None:
