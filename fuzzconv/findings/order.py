@@ -16,8 +16,8 @@ from fuzzconv.case import Array, Case
 from fuzzconv.findings.attributes import unusual_attributes
 from fuzzconv.findings.draft import constant_tensors
 
-OPSETS = (11, 13, 17)
-"""Opsets that every onnxruntime in use reads, plainest first."""
+OPSETS = (11, 13, 17, 18, 20)
+"""Opsets to go back to: the older, the more installations of onnxruntime read it."""
 
 _STRUCTURE_DTYPES = frozenset({"int64", "int32", "bool"})
 

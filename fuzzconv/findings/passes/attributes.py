@@ -19,11 +19,11 @@ _SMALL = (0, 1, 2)
 
 
 def reset_attributes(case: Case) -> Iterator[Edit]:
-    """Leave attributes out: all of a node's, then each; required ones get their plainest value."""
+    """Leave attributes out: all of a node's, then each; an axis stays where 0 would take its place."""
     for i, node in enumerate(case.model.graph.node):
         if node.op_type == "Constant":
             continue
-        removable = [a.name for a in node.attribute if not is_required(node, a.name, case.opset)]
+        removable = [a.name for a in node.attribute if _may_go(node, a, case.opset)]
         if len(removable) > 1:
             yield Edit(f"no attributes {i}", partial(_without, case, i, removable))
         for name in removable:
@@ -69,6 +69,12 @@ def plain_dtypes(case: Case) -> Iterator[Edit]:
         yield Edit(f"float32 {name}", partial(_as_float, case, [name]))
 
 
+def _may_go(node: onnx.NodeProto, attribute: AttributeProto, opset: int) -> bool:
+    """Whether a node is valid without the attribute, and does not read another axis as its first then."""
+    becomes_first = attribute.name == "axis" and attribute.i != 0 and plain_value(node, attribute, opset) == 0
+    return not becomes_first and not is_required(node, attribute.name, opset)
+
+
 def _plainer(node: onnx.NodeProto, attribute: AttributeProto, case: Case) -> Iterator[object]:
     """Values by the schema, then smaller ones.
 
@@ -77,7 +83,7 @@ def _plainer(node: onnx.NodeProto, attribute: AttributeProto, case: Case) -> Ite
     plain = plain_value(node, attribute, case.opset)
     structural = attribute.name in ("axis", "axes")
     current = helper.get_attribute_value(attribute)
-    if plain is not None and plain != current:
+    if plain is not None and plain != current and not (structural and plain == 0):
         yield plain
     if attribute.type == AttributeProto.INT:
         yield from (v for v in _smaller(current) if v or not structural)
