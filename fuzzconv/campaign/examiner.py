@@ -94,7 +94,10 @@ class Examiner:
         """Diagnose what the Vulkan lane found since the last call; keep what is news."""
         for judgement in self._lane.take_failures() if self._lane else ():
             routes = [verdict.route for verdict in judgement.verdicts]
-            news, _, _ = self._diagnose(judgement, routes, no_news)
+            news, blamed, hits = self._diagnose(judgement, routes, no_news)
+            bad = [v for v in judgement.verdicts if v.kind.is_bad and v.route.device != "cpu"]
+            counted = case_event(judgement, bad, "", blamed, hits)
+            self._emit(replace(counted, verdicts={}))  # the lane has told the verdicts already
             for failure in news:
                 self.keep(failure, failure.case)
 
@@ -186,13 +189,16 @@ def case_event(
     """Sum a judgement up for the coordinator.
 
     An ``ok`` verdict counts for every operator of the graph, a bad one for the operators it was localised to
-    and ``unsupported`` for those the tool named; what else is in such a graph was not shown right or wrong.
+    and ``unsupported`` for those the tool named; what else is in such a graph was not shown right or wrong. A
+    bad verdict that was not localised (yet) counts for none.
     """
     case = judgement.case
     dtype, rank = _value_type(case.model.graph)
     cells = []
     for verdict in verdicts:
-        operators = blamed.get(str(verdict.route)) or _named_operators(verdict, case.operators)
+        operators = blamed.get(str(verdict.route), ())
+        if not verdict.kind.is_bad:
+            operators = _named_operators(verdict, case.operators)
         for operator in sorted(set(operators) - {"Constant"}):
             cells.append((operator, case.opset, dtype, rank, str(verdict.route), _cell_kind(verdict)))
     reached = {Kind.OK, Kind.SHAPE_MISMATCH, Kind.NAN, Kind.DIVERGENCE}

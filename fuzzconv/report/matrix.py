@@ -16,6 +16,7 @@ from functools import cache
 from importlib import resources
 
 from fuzzconv.findings.store import MatrixCell
+from fuzzconv.route import is_baseline
 from fuzzconv.verdict import Kind
 
 WARNED_PREFIX = "warned "
@@ -67,6 +68,11 @@ class Matrix:
     def operators(self) -> tuple[str, ...]:
         """Row order."""
         return tuple(sorted(self.cells))
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The columns for people: plain routes. Option rows, of which there are many, are in the CSV."""
+        return tuple(route for route in self.routes if is_baseline(route))
 
     def total(self, operator: str, route: str) -> Counts:
         """All forms of an operator on one route."""
@@ -155,6 +161,8 @@ def matrix_csv(matrix: Matrix) -> str:
     for operator in matrix.operators:
         for (opset, dtype, rank), by_route in sorted(matrix.cells[operator].items()):
             for route in matrix.routes:
+                if route not in by_route and not is_baseline(route):
+                    continue
                 counts = by_route.get(route, Counter())
                 numbers = [counts[answer] for answer in Answer]
                 writer.writerow([operator, opset, dtype, rank, route, *numbers])
@@ -165,8 +173,8 @@ def matrix_markdown(matrix: Matrix) -> str:
     """Operators against routes, worst answer and counts in each cell, then the claims that do not hold."""
     lines = ["# Support matrix", "", "Each cell: the worst answer seen, then right cases of judged ones.", ""]
     lines += _table(
-        ["operator", *(f"`{route}`" for route in matrix.routes)],
-        [[op, *(cell_text(matrix.total(op, route)) for route in matrix.routes)] for op in matrix.operators],
+        ["operator", *(f"`{route}`" for route in matrix.shown)],
+        [[op, *(cell_text(matrix.total(op, route)) for route in matrix.shown)] for op in matrix.operators],
     )
     checks = [c for c in check_claims(matrix) if c.verdict not in ("as claimed", "not judged")]
     lines += ["", "# Against pnnx's published table", ""]

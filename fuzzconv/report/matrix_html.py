@@ -35,9 +35,7 @@ def matrix_html(matrix: Matrix) -> Markup:
         ),
         class_="legend",
     )
-    head = element(
-        "tr", element("th", "operator"), *(element("th", _route(route)) for route in matrix.routes)
-    )
+    head = element("tr", element("th", "operator"), *(element("th", _route(route)) for route in matrix.shown))
     rows = [row for operator in matrix.operators for row in _operator(matrix, operator)]
     table = element("table", element("thead", head), *rows, class_="matrix")
     note = element(
@@ -54,18 +52,18 @@ def _operator(matrix: Matrix, operator: str) -> list[Markup]:
     total = element(
         "tr",
         element("th", operator, scope="row"),
-        *(_cell(matrix.total(operator, route)) for route in matrix.routes),
+        *(_cell(matrix.total(operator, route)) for route in matrix.shown),
     )
     head = element(
         "tr",
         *(element("th", name) for name in ("opset", "dtype", "rank")),
-        *(element("th", _route(route)) for route in matrix.routes),
+        *(element("th", _route(route)) for route in matrix.shown),
     )
     rows = [
         element(
             "tr",
             *(element("td", str(part)) for part in form),
-            *(_cell(by_route.get(route, Counts())) for route in matrix.routes),
+            *(_cell(by_route.get(route, Counts())) for route in matrix.shown),
         )
         for form, by_route in forms
     ]
@@ -75,7 +73,7 @@ def _operator(matrix: Matrix, operator: str) -> list[Markup]:
         element("summary", f"{len(forms)} {plural} (opset, dtype, rank)"),
         element("table", head, *rows, class_="matrix inner"),
     )
-    folded = element("tr", element("td", unfolded, colspan=len(matrix.routes) + 1), class_="forms")
+    folded = element("tr", element("td", unfolded, colspan=len(matrix.shown) + 1), class_="forms")
     return [element("tbody", total, folded)]
 
 
