@@ -57,7 +57,8 @@ def steady(mode: str, nearest: str, size: int, out: int, scale: float) -> bool:
 
 def _mode(b: Builder, rank: int) -> str | None:
     """Interpolation; cubic only for images, as onnxruntime has it."""
-    modes: list[tuple[str | None, float]] = [(None, 0.2), ("nearest", 3.0), ("linear", 4.0)]
+    linear = 4.0 if b.opset >= 11 else 0.3  # see upsample
+    modes: list[tuple[str | None, float]] = [(None, 0.2), ("nearest", 3.0), ("linear", linear)]
     if b.opset >= 11 and rank == 4:
         modes.append(("cubic", 2.0))
     return b.weighted(modes)
@@ -166,7 +167,8 @@ def _ranged(x: Value, shape: Shape, mode: str | None) -> Value:
 @operator("Upsample", until=9, want=IMAGE)
 def upsample(b: Builder, x: Value) -> Value:
     """("Upsample-9") scales as an input, at least 1; the predecessor of Resize."""
-    mode = b.weighted((("nearest", 3.0), (None, 1.0), *((("linear", 3.0),) if x.rank != 5 else ())))
+    # The coordinates of linear are open before opset 11, so that nothing can be said about the values.
+    mode = b.weighted((("nearest", 3.0), (None, 1.0), *((("linear", 0.3),) if x.rank != 5 else ())))
     wanted = [b.pick((2.0, 4.0, 1.0, 3.0) if mode == "linear" else (2.0, 4.0, 1.0)) for _ in x.shape[2:]]
     room = MAX_ELEMENTS / max(elements(x.shape), 1)
     scales = [1.0, 1.0, *(s if room >= s ** (x.rank - 2) else 1.0 for s in wanted)]
