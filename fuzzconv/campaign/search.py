@@ -32,7 +32,7 @@ SHRINK_SECONDS = 4.0
 SMALL = 2
 
 
-class NewSignature(Exception):  # noqa: N818
+class NewSignatureError(Exception):
     """Base of the exceptions, one class per signature, that tell Hypothesis what to shrink."""
 
 
@@ -58,7 +58,7 @@ class SearchRound:
         self._database = database
         self._target: Localised | None = None
         self._smallest: Case | None = None
-        self._error: NewSignature | None = None
+        self._error: NewSignatureError | None = None
         self._answers: dict[str, bool] = {}
         self._shrink_started = 0.0
         self.shrink_seconds = 0.0
@@ -72,7 +72,7 @@ class SearchRound:
         )
         if self._task.seed is not None:
             test = seed(self._task.seed)(test)
-        with suppress(NewSignature, RoundOver, Flaky):
+        with suppress(NewSignatureError, RoundOver, Flaky):
             test()
         if self._target and self._smallest:
             self.shrink_seconds = time.monotonic() - self._shrink_started
@@ -126,9 +126,9 @@ class SearchRound:
             raise self._error
 
 
-def exception_for(signature: Signature) -> type[NewSignature]:
+def exception_for(signature: Signature) -> type[NewSignatureError]:
     """A new exception class: Hypothesis tells bugs apart by class and line."""
-    return type(f"NewSignature_{signature.slug.rpartition('-')[2]}", (NewSignature,), {})
+    return type(f"NewSignature_{signature.slug.rpartition('-')[2]}", (NewSignatureError,), {})
 
 
 def size_of(case: Case) -> tuple[int, int]:
