@@ -337,7 +337,11 @@ def assert_same_results(
             run = runner.run(["model.onnx", *words], directory, Limits())
             seconds[runner].append(run.seconds)
             files = {p.name: p.read_bytes() for p in directory.iterdir() if p.name != "tool.stderr"}
-        return run.outcome, run.exit_status, run.stdout, masked(run.stderr), files
+        said = masked(run.stderr)
+        if run.outcome is Outcome.CRASHED:
+            # Last words may quote memory that pnnx never filled (an index of 7957695011148363296).
+            said = [re.sub(r"\d+", "N", line) for line in said]
+        return run.outcome, run.exit_status, run.stdout, said, files
 
     result(server, all_cases[0], 0)
     memory = resident(server)
