@@ -59,6 +59,8 @@ _GELU = Rounding(0.0, 2.0**-11)
 FUNCTIONS: Mapping[str, Function] = {
     **dict.fromkeys(("Exp", "Pow", "Sigmoid", "Softmax", "Swish", "Sqrt", "Reciprocal", "Div"), Function()),
     **dict.fromkeys(("Tanh", "Elu", "Selu", "Celu", "Log", "LogSoftmax", "Atanh"), Function(1.0)),
+    # pnnx rewrites alpha · x + beta around its own hard sigmoid, (x' + 3) / 6: values of size 1 are rounded.
+    **dict.fromkeys(("HardSigmoid", "HardSwish"), Function(1.0)),
     **dict.fromkeys(("Softplus", "Mish", "Sinh"), Function(1.0, inside=_exponential)),
     **dict.fromkeys(("Cosh",), Function(inside=_exponential)),
     # A shader's asinh is log(x + sqrt(x² + 1)), which cancels for negative x: 2^-23 · x² relative.
