@@ -92,6 +92,8 @@ def _reason_to_skip(probe: Probe, outputs: dict[str, Array]) -> str:
     if len(outputs) < len(probe.outputs):
         return "an output is no plain tensor"
     for name, array in outputs.items():
+        if array.size == 0:
+            return f"output {name!r} is empty: ncnn has no such blobs"
         if array.dtype.kind not in "fiub":
             return f"output {name!r} has type {array.dtype}"
         if not np.all(np.isfinite(array)):

@@ -256,3 +256,15 @@ def test_coordinates_that_the_specification_leaves_open_are_not_judged(mode, jud
     reference = compute_reference(Case(model, {"x": np.float32([[[1, 3]]])}), [Precision.FP32])
     assert (reference.skip == "") is judged
     assert judged or "leaves the coordinates" in reference.skip
+
+
+def test_an_empty_output_is_not_judged():
+    graph = helper.make_graph(
+        [helper.make_node("Slice", ["x", "a", "a"], ["y"])],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [2])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [0])],
+        [numpy_helper.from_array(np.int64([1]), "a")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    assert "is empty" in compute_reference(Case(model, {"x": np.float32([1, 2])}), [Precision.FP32]).skip
