@@ -19,6 +19,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from fuzzconv.case import Array
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.traits import Trait, operators_of, split_operator, traits_of
 from fuzzconv.findings.written import misstored, telling_message
@@ -171,11 +172,15 @@ def same_values(judgement: Judgement, one: Verdict, other: Verdict) -> bool:
         if array is None or twin is None:
             if array is not twin:
                 return False
-        elif array.size != twin.size or not np.allclose(
-            array.ravel(), twin.ravel(), rtol=1e-3, atol=1e-5, equal_nan=True
-        ):
+        elif array.size != twin.size or not _close(array, twin):
             return False
     return True
+
+
+def _close(one: Array, other: Array) -> bool:
+    """In float64: the difference of two numbers near the end of float32's range overflows in float32."""
+    left, right = (array.ravel().astype(np.float64) for array in (one, other))
+    return bool(np.allclose(left, right, rtol=1e-3, atol=1e-5, equal_nan=True))
 
 
 def _operator_covers(exact: str, wide: str) -> bool:

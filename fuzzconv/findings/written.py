@@ -51,6 +51,8 @@ def misstored(case: Case, verdict: Verdict, condition: str) -> tuple[str, ...]:
     evidence = verdict.evidence
     if verdict.kind is Kind.WEIGHT_NAN and condition == "fp16=1":
         return ("fp16 weight",)
+    if evidence.get("flushed"):
+        return ("subnormal fp16 weight",)
     if verdict.route.converter == "onnx2ncnn" and _SHORT_FILE in str(evidence.get("message")):
         return ("constants(nothing written)",)
     if not verdict.kind.is_weight_fault:

@@ -11,6 +11,7 @@ from fuzzconv.findings.signature import (
     failures,
     normalise_message,
     same_cause,
+    same_values,
     signature_of,
 )
 from fuzzconv.judgement import Judgement
@@ -45,6 +46,15 @@ def test_a_condition_is_what_all_failing_routes_share_and_a_plainer_passing_one_
     found = judgement(RELU, *judged(**dict.fromkeys(failing, Kind.DIVERGENCE)))
     (failure,) = failures(found)
     assert signature_of(found, failure).condition == condition
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("second", "alike"), [(3e38, True), (-3e38, False)])
+def test_values_are_compared_up_to_the_end_of_the_range_of_float32(second: float, alike: bool) -> None:
+    one, other = judged()[:2]
+    outputs = [{"y": np.array([3e38], np.float32)}, {"y": np.array([second], np.float32)}]
+    made = judgement(RELU, one, other, actual=dict(zip(ROUTES, outputs, strict=False)))
+    assert same_values(made, one, other) is alike
 
 
 def test_weight_faults_carry_no_device() -> None:

@@ -82,6 +82,15 @@ def test_a_constant_that_a_writer_cant_take_is_one_cause_whatever_operator(
         assert misstored(with_tensor(operator, tensor), bad, "") == expected
 
 
+@pytest.mark.parametrize("operator", ["Conv", "Gemm"])
+def test_what_half_precision_takes_from_weights_is_one_cause_whatever_operator(operator: str) -> None:
+    made = with_tensor(operator, numpy_helper.from_array(array(2), "w"))
+    zero = verdict("pnnx:fp16=1/cpu", Kind.WEIGHT_LOST, "weights", constant="w", flushed=1)
+    infinite = verdict("pnnx:fp16=1/cpu", Kind.WEIGHT_NAN, "weights", constant="w")
+    assert misstored(made, zero, "fp16=1") == ("subnormal fp16 weight",)
+    assert misstored(made, infinite, "fp16=1") == ("fp16 weight",)
+
+
 def test_another_constant_that_is_named_is_not_to_blame() -> None:
     bad = verdict("pnnx:fp16=0/cpu", Kind.WEIGHT_LOST, "weights", constant="other")
     assert misstored(with_tensor("Add", DOUBLE), bad, "") == ()

@@ -236,12 +236,28 @@ def test_half_overflow_is_named(runtime):
     assert "became infinite when stored as fp16 (largest magnitude 70000" in fault.detail
 
 
-def test_half_subnormals_flushed_to_zero_are_rounding(runtime):
+def test_half_subnormals_flushed_to_zero_are_rounding_beside_large_weights(runtime):
     w = W.copy()
     w[0, 0, 0, 0] = 1e-6
     flushed = w.copy()
     flushed[0, 0, 0, 0] = 0
     assert judge_bin(runtime, half(flushed), w) is None
+
+
+def test_half_subnormals_flushed_to_zero_are_lost_among_small_weights(runtime):
+    """Not more than 2**-14 = 6.1e-5 is flushed; 2e-8 is nothing in half, flushed or not."""
+    w = np.where(np.arange(W.size).reshape(W.shape) % 2, np.float32(1e-3), np.float32(3e-5))
+    w[0, 0, 0, 1] = 2e-8
+    lost = np.where(w < 2**-14, np.float32(0), w)
+    fault = judge_bin(runtime, half(lost), w)
+    assert fault is not None
+    assert (fault.kind, fault.evidence["constant"], fault.evidence["flushed"]) == (
+        Kind.WEIGHT_LOST,
+        "w",
+        (W.size + 1) // 2,
+    )
+    assert "became zero when stored as fp16 (largest of them 3e-05" in fault.detail
+    assert judge_bin(runtime, half(w), w) is None
 
 
 def test_nan_that_onnx_holds_is_no_fault(runtime):

@@ -18,6 +18,9 @@ KNOWN_TAGS = (0, TAG_FP16, TAG_INT8, TAG_FP32)
 
 HALF_OVERFLOW = 65520.0
 HALF_SMALLEST = 2.0**-14
+"""Smallest normal number of fp16; ncnn's conversion makes zero of everything below."""
+HALF_SUBNORMAL = 2.0**-24
+"""Smallest number that fp16 can hold at all."""
 # One unit in the last place: covers rounding to nearest and truncation, both of which ncnn has had.
 _HALF_RELATIVE = 2.0**-10 * 1.001
 
@@ -33,6 +36,12 @@ def same(read: Floats, meant: Floats, *, half: bool, relative: float) -> NDArray
         flushed = (np.abs(meant) < HALF_SMALLEST) & (np.abs(read) <= HALF_SMALLEST)
         overflowed = (np.abs(meant) >= HALF_OVERFLOW) & np.isinf(read) & (np.sign(read) == np.sign(meant))
         return np.asarray((read == meant) | both_nan | near | flushed | overflowed)
+
+
+def flushed(read: Floats, meant: Floats) -> NDArray[np.bool_]:
+    """Elementwise: did storing ``meant`` as fp16 make zero of a number that fp16 can hold?"""
+    size = np.abs(meant)
+    return np.asarray((read == 0) & (size >= HALF_SUBNORMAL) & (size < HALF_SMALLEST))
 
 
 def decode(content: bytes, offset: int, count: int, *, half: bool) -> Floats | None:

@@ -15,13 +15,17 @@ from fuzzconv.case import Case
 from fuzzconv.converters.conversion import Conversion
 from fuzzconv.oracles.weights.constants import Constant
 from fuzzconv.oracles.weights.damage import Damage, damage, misread
-from fuzzconv.oracles.weights.encoding import HALF_OVERFLOW, TAG_FP16
+from fuzzconv.oracles.weights.encoding import HALF_OVERFLOW, HALF_SMALLEST, TAG_FP16, flushed
 from fuzzconv.oracles.weights.fault import WeightFault
 from fuzzconv.oracles.weights.layout import judge_layout, place
-from fuzzconv.oracles.weights.matching import Matcher
+from fuzzconv.oracles.weights.matching import Matcher, matching_orders
 from fuzzconv.oracles.weights.roles import may_hold
 from fuzzconv.runtime.execution import BlobRead, RunStatus, WeightTrace
 from fuzzconv.verdict import Kind
+
+WORTH_KEEPING = 0.01
+"""Share of a blob's largest magnitude above which a flushed value is a loss. Below, the rounding of the
+larger values weighs as much, and nearly every trained network has some such values."""
 
 
 def judge_weights(case: Case, conversion: Conversion, trace: WeightTrace) -> WeightFault | None:
@@ -49,7 +53,9 @@ def _judge_blobs(
     matcher: Matcher, content: bytes, trace: WeightTrace, explained: list[Constant | None]
 ) -> WeightFault | None:
     for blob, constant in zip(trace.blobs, explained, strict=True):
-        fault = _judge_finite(matcher, content, trace, blob, constant)
+        fault = _judge_finite(matcher, content, trace, blob, constant) or _judge_flushed(
+            content, trace, blob, constant
+        )
         if fault:
             return fault
     unexplained = [blob for blob, c in zip(trace.blobs, explained, strict=True) if c is None]
@@ -93,6 +99,28 @@ def _judge_finite(
         evidence["constant"] = source.name
         detail += f"; ncnn reads the bytes of ONNX constant {source} as float32"
     return WeightFault(Kind.WEIGHT_NAN, detail, evidence)
+
+
+def _judge_flushed(
+    content: bytes, trace: WeightTrace, blob: BlobRead, constant: Constant | None
+) -> WeightFault | None:
+    """Small weights that became zero in fp16, where they are not small beside the others of their blob."""
+    if blob.values is None or blob.tag != TAG_FP16 or constant is None:
+        return None
+    values = blob.values.astype(np.float32)
+    meant = next(matching_orders(values, constant, half=True), constant.as_float.ravel())
+    lost = flushed(values, meant)
+    largest = np.abs(meant[lost]).max(initial=0.0)
+    if largest <= WORTH_KEEPING * np.abs(meant).max(initial=0.0):
+        return None
+    first = int(np.flatnonzero(lost)[0])
+    detail = (
+        f"{_name(blob)}: {int(lost.sum())} of {values.size} values of ONNX constant {constant} became zero "
+        f"when stored as fp16 (largest of them {largest:.6g}; numbers below {HALF_SMALLEST:.3g} are flushed, "
+        f"though fp16 holds them as subnormals)"
+    )
+    evidence = place(blob, content, trace) | {"constant": constant.name, "index": first}
+    return WeightFault(Kind.WEIGHT_LOST, detail, evidence | {"flushed": int(lost.sum())})
 
 
 def _finite(constant: Constant) -> bool:
