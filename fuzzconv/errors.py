@@ -3,7 +3,8 @@
 FuzzconvError            base; the CLI prints its one-line message and exits with ``exit_code``
 ├── UsageError           wrong option, unreadable model or inputs (exit 2)
 ├── StorageError         the run folder can't be written: full disk, lost mount (exit 2)
-└── MissingToolError     a required tool or route is not there (exit 3)
+├── MissingToolError     a required tool or route is not there (exit 3)
+└── WorkersLostError     every worker process of a campaign died (exit 70)
 """
 
 
@@ -25,3 +26,9 @@ class MissingToolError(FuzzconvError):
     """A required tool (ncnn, one converter, a route named by ``--require``) is missing."""
 
     exit_code = 3
+
+
+class WorkersLostError(FuzzconvError):
+    """Workers died one after the other until none was left; what was found before is in the run folder."""
+
+    exit_code = 70

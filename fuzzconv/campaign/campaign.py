@@ -16,7 +16,7 @@ from fuzzconv.campaign.messages import FoundBug
 from fuzzconv.campaign.resume import EarlierRun, earlier_run
 from fuzzconv.campaign.settings import CampaignSettings
 from fuzzconv.campaign.tally import Tally
-from fuzzconv.errors import StorageError
+from fuzzconv.errors import StorageError, WorkersLostError
 from fuzzconv.findings.store import RunStore
 from fuzzconv.report.machine import machine
 from fuzzconv.report.run_json import write_run_json
@@ -59,6 +59,7 @@ def run_campaign(
     Raises:
         UsageError: the folder holds no run to resume, or the log can't be written.
         StorageError: the run folder can't be written any more.
+        WorkersLostError: every worker died; ``run.json`` is written.
     """
     settings.findings.mkdir(exist_ok=True)
     settings.candidates.mkdir(exist_ok=True)
@@ -76,6 +77,7 @@ def run_campaign(
         tally=earlier.tally or Tally(),
         first_round=earlier.next_round,
         pending=list(earlier.pending),
+        settled=set(earlier.settled),
         log=CampaignLog(log),
     )
     interrupted = False
@@ -87,6 +89,9 @@ def run_campaign(
     except (OSError, sqlite3.OperationalError) as error:
         told = f"can't write {settings.folder} ({error}); make room, then: --resume {settings.folder}"
         raise StorageError(told) from error
+    except WorkersLostError:
+        write_run_json(settings.folder, store)
+        raise
     finally:
         signal.signal(signal.SIGTERM, previous)
         shown.close()

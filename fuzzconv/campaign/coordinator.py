@@ -8,16 +8,12 @@ what it had found is on disk.
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
 
 from fuzzconv.campaign.budget import Budget
+from fuzzconv.campaign.crew import Crew, Worker
 from fuzzconv.campaign.display import Display
-from fuzzconv.campaign.entry import enter_worker
 from fuzzconv.campaign.log import CampaignLog
 from fuzzconv.campaign.messages import (
     CandidateFound,
@@ -46,24 +42,10 @@ from fuzzconv.findings.store import CurvePoint, RoundRecord, RunStore
 ROUND_SECONDS = 30.0
 LAST_ROUND_MARGIN = 2.0
 GRACE_SECONDS = 4.0
-OVERSTAY_SECONDS = 30.0
-MOST_DEATHS = 20
 ERRORS_FILE = "errors.log"
 MASK = 0.3
 _TICK_SECONDS = 0.25
 _FLUSH_SECONDS = 1.0
-
-
-@dataclass
-class _Worker:
-    """One worker process as the coordinator sees it."""
-
-    number: int
-    process: SpawnProcess
-    connection: Connection
-    ready: bool = False
-    task: Task | None = None
-    task_started: float = 0.0
 
 
 @dataclass
@@ -75,8 +57,8 @@ class Coordinator:
         found: known bugs (the corpus); grows with each finding.
         first_round: number of the first search round (higher when a run is resumed).
         pending: candidates that wait for reduction (given when a run is resumed).
+        settled: wide signatures of candidates that were dealt with (those of a resumed run at first).
         log: where rounds and findings are told to machines.
-        deaths: how many workers died or had to be killed.
     """
 
     settings: CampaignSettings
@@ -87,50 +69,54 @@ class Coordinator:
     tally: Tally = field(default_factory=Tally)
     first_round: int = 0
     pending: list[CandidateFound] = field(default_factory=list)
+    settled: set[Signature] = field(default_factory=set)
     log: CampaignLog = field(default_factory=CampaignLog)
-    deaths: int = 0
-    _settled: set[Signature] = field(default_factory=set)
     _reducing: list[Signature] = field(default_factory=list)
-    _workers: list[_Worker] = field(default_factory=list)
+    _findings: list[dict[str, object]] = field(default_factory=list)
     _flushed: float = 0.0
 
     def run(self) -> None:
-        """Run until the budget ends. ``KeyboardInterrupt`` passes through; everything is stored then too."""
+        """Run until the budget ends. ``KeyboardInterrupt`` passes through; everything is stored then too.
+
+        Raises:
+            WorkersLostError: every worker died, and so would the next.
+        """
+        self._crew = Crew(self.settings)
+        self._findings = self.store.findings()
         self._round = self.first_round
         self._to_replay = bool(self.settings.known_bugs) and "replayed" not in self.store.facts()
         try:
-            for number in range(self.settings.jobs):
-                self._workers.append(self._start(number))
+            self._crew.start()
             while self._step():
                 pass
         finally:
-            self._stop_workers()
+            self._crew.stop()
             self._flush(force=True)
 
     def _step(self) -> bool:
         """Hear the workers, give tasks; returns whether there is anything left to wait for."""
-        for connection in wait([w.connection for w in self._workers], _TICK_SECONDS):
-            worker = next(w for w in self._workers if w.connection is connection)
+        for worker in self._crew.heard(_TICK_SECONDS):
             self._hear(worker)
-        self._replace_stuck()
-        for worker in self._workers:
-            if worker.ready and worker.task is None:
+        for worker in tuple(self._crew.workers):
+            if worker.overstays:
+                self._replace(worker, "overstayed")
+            elif worker.idle:
                 self._give(worker)
         self._flush()
-        self.display.update(self.tally, self.store.findings(), self.pending)
-        busy = any(worker.task or not worker.ready for worker in self._workers)
+        self.display.update(self.tally, self._findings, self.pending)
+        busy = self._crew.busy
         if self.budget.over:
             return busy and self.budget.elapsed < self.budget.seconds + GRACE_SECONDS
         return busy or self._next_task() is not None
 
-    def _hear(self, worker: _Worker) -> None:
+    def _hear(self, worker: Worker) -> None:
         try:
             while worker.connection.poll():
                 self._take(worker, worker.connection.recv())
         except (EOFError, OSError):
             self._replace(worker, "died")
 
-    def _take(self, worker: _Worker, event: Event) -> None:
+    def _take(self, worker: Worker, event: Event) -> None:
         match event:
             case CaseJudged():
                 self.tally.add_case(event)
@@ -161,7 +147,7 @@ class Coordinator:
         self.pending.sort(key=_urgency)
         self.display.say(f"candidate: {event.title}")
 
-    def _end_round(self, worker: _Worker, event: RoundEnded) -> None:
+    def _end_round(self, worker: Worker, event: RoundEnded) -> None:
         self.tally.add_round(event)
         task = worker.task
         worker.task = None
@@ -179,12 +165,12 @@ class Coordinator:
             self.store.add_round(finished)
             self.log.write("round", finished._asdict())
 
-    def _end_reduction(self, worker: _Worker, event: ReductionEnded) -> None:
+    def _end_reduction(self, worker: Worker, event: ReductionEnded) -> None:
         worker.task = None
         self.tally.add_reduction(event)
         self._settle(event.candidate, event.status)
         if event.variant_of:
-            self.store.add_variant(event.variant_of, str(event.signature))
+            self.store.add_variant(event.variant_of, event.signature)
             self.found |= {
                 replace(b, signature=event.signature) for b in self.found if b.slug == event.variant_of
             }
@@ -200,10 +186,11 @@ class Coordinator:
             nodes_after=event.nodes_after,
             judged=event.judged,
         )
+        self._findings = self.store.findings()
         self.log.write("finding", event.summary)
         self.display.say(f"finding: {event.summary['title']}")
 
-    def _end_replay(self, worker: _Worker, event: CorpusReplayed) -> None:
+    def _end_replay(self, worker: Worker, event: CorpusReplayed) -> None:
         """Known bugs that are gone are news again from now on."""
         worker.task = None
         self.tally.executions += event.executions
@@ -214,7 +201,7 @@ class Coordinator:
             if entry["status"] != entry["recorded"]:
                 self.display.say(f"known bug {entry['slug']}: {entry['status']}: {entry['detail']}")
 
-    def _give_up_task(self, worker: _Worker, event: TaskFailed) -> None:
+    def _give_up_task(self, worker: Worker, event: TaskFailed) -> None:
         """Keep an error of ours for a bug report; the candidate of a failed reduction stays on disk."""
         with (self.settings.folder / ERRORS_FILE).open("a") as stream:
             stream.write(f"{worker.task}\n{event.traceback}\n")
@@ -223,7 +210,7 @@ class Coordinator:
             self._settle(worker.task.signature, "not reduced: an error of fuzzconv")
         worker.task = None
 
-    def _give(self, worker: _Worker) -> None:
+    def _give(self, worker: Worker) -> None:
         task = self._next_task()
         if task is None:
             return
@@ -248,7 +235,7 @@ class Coordinator:
             return None
         if self._to_replay:
             return ReplayTask(end)
-        reducing = sum(isinstance(worker.task, ReduceTask) for worker in self._workers)
+        reducing = sum(isinstance(worker.task, ReduceTask) for worker in self._crew.workers)
         closing = now >= self.budget.closing
         if self.pending and (closing or reducing < max(1, self.settings.jobs // 2)):
             candidate = self.pending[0]
@@ -269,7 +256,7 @@ class Coordinator:
 
     def _settle(self, candidate: Signature, status: str) -> None:
         self.store.set_candidate_status(str(candidate), status)
-        self._settled.add(candidate)
+        self.settled.add(candidate)
         self._reducing.remove(candidate)
 
     def _no_news(self) -> NoNews:
@@ -281,7 +268,7 @@ class Coordinator:
         seen_on_cpu = {replace(s, condition=_without_cpu(s.condition)) for s in found}
         waiting = (*(candidate.signature for candidate in self.pending), *self._reducing)
         return NoNews(
-            frozenset(found | seen_on_cpu), frozenset(self._settled), frozenset(map(coarse, waiting))
+            frozenset(found | seen_on_cpu), frozenset(self.settled), frozenset(map(coarse, waiting))
         )
 
     def _round_seed(self) -> int | None:
@@ -290,45 +277,11 @@ class Coordinator:
         digest = hashlib.sha256(f"{self.settings.seed}:{self._round}".encode()).digest()
         return int.from_bytes(digest[:6], "big")
 
-    def _start(self, number: int) -> _Worker:
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        process = context.Process(target=enter_worker, args=(theirs, self.settings), name=f"worker-{number}")
-        process.start()
-        theirs.close()
-        return _Worker(number, process, ours)
-
-    def _replace_stuck(self) -> None:
-        now = time.monotonic()
-        for worker in tuple(self._workers):
-            if worker.task and now > worker.task.until + OVERSTAY_SECONDS:
-                self._replace(worker, "overstayed")
-
-    def _replace(self, worker: _Worker, why: str) -> None:
-        worker.process.kill()
-        worker.process.join()
-        worker.connection.close()
-        self.deaths += 1
-        self.display.say(f"worker {worker.number} {why} (exit code {worker.process.exitcode}); replaced")
+    def _replace(self, worker: Worker, why: str) -> None:
         if isinstance(worker.task, ReduceTask):
             self._settle(worker.task.signature, "worker died")
-        position = self._workers.index(worker)
-        if self.deaths > MOST_DEATHS:
-            self._workers.remove(worker)
-        else:
-            self._workers[position] = self._start(worker.number)
-
-    def _stop_workers(self) -> None:
-        for worker in self._workers:
-            with suppress(OSError):
-                worker.connection.send(None)
-        for worker in self._workers:
-            worker.process.join(2.0 if worker.task is None else 0.0)
-            if worker.process.is_alive():
-                worker.process.kill()
-                worker.process.join()
-            worker.connection.close()
-        self._workers.clear()
+        self.display.say(f"worker {worker.number} {why}")
+        self._crew.replace(worker)
 
     def _flush(self, *, force: bool = False) -> None:
         now = time.monotonic()
@@ -336,7 +289,7 @@ class Coordinator:
             return
         self._flushed = now
         self.tally.flush(self.store)
-        signatures = len(self.store.findings()) + len(self.pending)
+        signatures = len(self._findings) + len(self.pending)
         point = CurvePoint(
             round(self.budget.elapsed, 1), self.tally.cases, signatures, len(self.tally.operators)
         )

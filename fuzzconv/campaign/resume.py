@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +27,8 @@ class EarlierRun:
         spent: seconds of its budget that are used up.
         next_round: number of the next search round.
         tally: its totals.
-        found: its findings.
+        found: its findings, under each signature that is known of them.
+        settled: wide signatures of its candidates that were dealt with.
         pending: its candidates that wait for reduction.
     """
 
@@ -35,6 +36,7 @@ class EarlierRun:
     next_round: int = 0
     tally: Tally | None = None
     found: frozenset[FoundBug] = frozenset()
+    settled: frozenset[Signature] = frozenset()
     pending: tuple[CandidateFound, ...] = ()
 
 
@@ -82,13 +84,15 @@ def earlier_run(store: RunStore, findings: Path) -> EarlierRun:
             parts = Signature.from_parts(_mapping(document["signature_parts"]))
             store.add_finding(str(document["slug"]), str(parts), {k: document[k] for k in SUMMARY_KEYS})
     rounds = store.rounds()
-    waiting = [candidate for candidate in store.candidates() if candidate.status == "waiting"]
+    candidates = [(c.status == "waiting", _candidate(Path(c.folder))) for c in store.candidates()]
+    found = _found(findings)
     return EarlierRun(
         spent=float(str(store.facts().get("elapsed_s", 0.0))),
         next_round=max((record.number + 1 for record in rounds), default=0),
         tally=Tally.of_store(store),
-        found=frozenset(_found(findings)),
-        pending=tuple(c for c in (_candidate(Path(w.folder)) for w in waiting) if c),
+        found=frozenset((*found, *_variants(store, found))),
+        settled=frozenset(c.signature for waiting, c in candidates if c and not waiting),
+        pending=tuple(c for waiting, c in candidates if c and waiting),
     )
 
 
@@ -99,6 +103,12 @@ def _found(findings: Path) -> list[FoundBug]:
         for d in documents
         if d
     ]
+
+
+def _variants(store: RunStore, found: Sequence[FoundBug]) -> list[FoundBug]:
+    """Findings under the further signatures they were met with."""
+    kinds = {bug.slug: bug.kind for bug in found}
+    return [FoundBug(s, kinds[slug], slug) for slug, s in store.variants() if slug in kinds]
 
 
 def _candidate(folder: Path) -> CandidateFound | None:

@@ -4,8 +4,8 @@ Each command is a module ``fuzzconv/cli/NAME.py`` with ``add_arguments(parser)``
 only the one asked for is imported. Without a command's name, ``fuzz`` is meant.
 
 Exit codes: 0 nothing new; 1 new findings (``check``: a bad route); 2 wrong usage or unreadable input;
-3 a required tool or route is missing; 70 a bug of fuzzconv itself; 130 interrupted, everything found so far
-is saved.
+3 a required tool or route is missing; 70 a bug of fuzzconv itself, or all its workers died; 130 interrupted,
+everything found so far is saved.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ COMMANDS = {
 }
 EXIT_CODES = """\
 exit codes: 0 nothing new; 1 new findings (check: a bad route); 2 wrong usage or unreadable input;
-3 a required tool or route is missing; 70 a bug of fuzzconv itself; 130 interrupted (all is saved)"""
+3 a required tool or route is missing; 70 a bug of fuzzconv itself, or all its workers died;
+130 interrupted (all is saved)"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -54,6 +54,8 @@ def _add(merged: RunStore, store: RunStore) -> None:
     for finding in store.findings():
         summary = {name: value for name, value in finding.items() if name != "hits"}
         merged.add_finding(str(finding["slug"]), str(finding["signature"]), summary)
+    for slug, signature in store.variants():
+        merged.add_variant(slug, signature)
     for candidate in store.candidates():
         merged.add_candidate(candidate.signature, candidate.folder)
         merged.set_candidate_status(candidate.signature, candidate.status)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fuzzconv.errors import StorageError, UsageError
+from fuzzconv.findings.finding import Signature
 
 STORE_FILE = "campaign.sqlite"
 
@@ -37,6 +38,7 @@ CREATE TABLE IF NOT EXISTS candidates (
     signature TEXT PRIMARY KEY, folder TEXT NOT NULL, status TEXT NOT NULL, hits INTEGER NOT NULL DEFAULT 1);
 CREATE TABLE IF NOT EXISTS findings (
     slug TEXT PRIMARY KEY, signature TEXT NOT NULL, summary TEXT NOT NULL, hits INTEGER NOT NULL DEFAULT 1);
+CREATE TABLE IF NOT EXISTS variants (signature TEXT PRIMARY KEY, slug TEXT NOT NULL, parts TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS reductions (
     slug TEXT NOT NULL, seconds REAL NOT NULL, nodes_before INTEGER NOT NULL, nodes_after INTEGER NOT NULL,
     judged INTEGER NOT NULL);
@@ -220,13 +222,20 @@ class RunStore:
             (slug, signature, json.dumps(summary)),
         )
 
-    def add_variant(self, slug: str, signature: str) -> None:
-        """Note a variant of a finding: the same bug at another operator of its group."""
+    def add_variant(self, slug: str, signature: Signature) -> None:
+        """Note a variant of a finding: the same bug under another signature."""
         row = self._db.execute("SELECT summary FROM findings WHERE slug = ?", (slug,)).fetchone()
         if row:
             summary = json.loads(row[0])
-            summary["variants"] = sorted({*summary.get("variants", []), signature})
+            summary["variants"] = sorted({*summary.get("variants", []), str(signature)})
             self._db.execute("UPDATE findings SET summary = ? WHERE slug = ?", (json.dumps(summary), slug))
+        parts = json.dumps(vars(signature))
+        self._db.execute("INSERT OR IGNORE INTO variants VALUES (?, ?, ?)", (str(signature), slug, parts))
+
+    def variants(self) -> list[tuple[str, Signature]]:
+        """Slug and signature of every variant, in the order they were found."""
+        query = "SELECT slug, parts FROM variants ORDER BY rowid"
+        return [(slug, Signature.from_parts(json.loads(parts))) for slug, parts in self._db.execute(query)]
 
     def findings(self) -> list[dict[str, object]]:
         """The summaries of all findings, in the order they were found."""

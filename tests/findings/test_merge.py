@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from fuzzconv.errors import UsageError
+from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.merge import merge_runs
 from fuzzconv.findings.store import RoundRecord, RunStore
 
@@ -44,6 +45,20 @@ def test_counters_add_up_and_equal_things_count_once(tmp_path: Path) -> None:
     assert facts["elapsed_s"] == 20.0
     assert facts["search_s"] == 30.0
     assert facts["jobs"] == 1.5
+
+
+def test_variants_come_along(tmp_path: Path) -> None:
+    runs = [
+        make_run(tmp_path / name, keys=[], findings=[name], jobs=1, search_s=1.0) for name in ("one", "two")
+    ]
+    general = Signature("result", "pnnx", "compare", ("Gather",))
+    store = RunStore(runs[1])
+    store.add_variant("two", general)
+    store.close()
+    merge_runs(runs, tmp_path / "both")
+    merged = RunStore(tmp_path / "both")
+    assert merged.variants() == [("two", general)]
+    assert [f.get("variants") for f in merged.findings()] == [None, [str(general)]]
 
 
 def test_an_existing_target_is_left_alone(tmp_path: Path) -> None:
