@@ -17,7 +17,7 @@ from fuzzconv.campaign.settings import CampaignSettings
 from fuzzconv.case import Array, Case
 from fuzzconv.findings.blame import blame_of
 from fuzzconv.findings.finding import Finding
-from fuzzconv.findings.kin import is_variant
+from fuzzconv.findings.kin import is_symptom, is_variant
 from fuzzconv.findings.known import matching
 from fuzzconv.findings.layers import Laboratory
 from fuzzconv.findings.localise import Localised, localise
@@ -117,7 +117,7 @@ def _relation(reduction: Reduction, task: ReduceTask) -> tuple[str, str]:
         return "duplicate", ""
     for found in sorted(task.found, key=lambda found: (found.slug, found.signature)):
         kin = is_variant(found.signature, new) or is_variant(new, found.signature)
-        if found.kind == kind and kin:
+        if (found.kind == kind and kin) or is_symptom(found.signature, new):
             return "variant", found.slug
     return "reduced", ""
 

@@ -3,6 +3,10 @@
 Two findings of one kind that differ only in which of such operators they name are one cause; the later one
 becomes a *variant* of the earlier. The groups follow the sources of pnnx (``pass_ncnn``), onnx2ncnn and ncnn
 (one layer type, one branch).
+
+Damage shows where it happens to: constants that a converter does not read make it crash, or write too little,
+or write what ncnn refuses, and of a crash without a word of the tool's own its place is chance. So
+``is_symptom`` holds such findings together whatever their families say.
 """
 
 from __future__ import annotations
@@ -13,7 +17,8 @@ from dataclasses import replace
 
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.signature import covers, same_frame
-from fuzzconv.findings.traits import split_operator
+from fuzzconv.findings.traits import EXTERNAL, split_operator
+from fuzzconv.findings.written import is_storage
 
 _GROUPS = {
     "Reduction": "ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd "
@@ -29,6 +34,7 @@ _GROUPS = {
     "Softmax": "Softmax LogSoftmax Hardmax",
     "Interp": "Resize Upsample",
 }
+_WORDLESS = re.compile(r"(SIG\w+)?(: )?(heap corruption|#+ pass_\w+|\(it printed nothing\))?")
 _SIZE = re.compile(r"large|rank=\d+")
 _GROUP_OF = {operator: group for group, names in _GROUPS.items() for operator in names.split()}
 
@@ -45,6 +51,26 @@ def is_variant(known: Signature, other: Signature) -> bool:
     """
     one, two = grouped(known), grouped(other)
     return covers(one, two) or (same_frame(one, two) and _sizeless(one) == _sizeless(two))
+
+
+def is_symptom(known: Signature, other: Signature) -> bool:
+    """Whether both are what one cause can show alternately: of unread constants, or of damaged memory."""
+    if known.converter != other.converter or known.condition != other.condition:
+        return False
+    if known.operators == other.operators and any(map(is_storage, known.operators)):
+        external = any(EXTERNAL in operator for operator in known.operators)
+        return external or (wordless(known) and wordless(other))
+    crashes = known.family == other.family == "crash" and known.stage == other.stage
+    return crashes and wordless(known) and wordless(other) and is_variant(known, _said(other, known.message))
+
+
+def wordless(signature: Signature) -> bool:
+    """Whether the tool itself said nothing of what is wrong."""
+    return _WORDLESS.fullmatch(signature.message) is not None
+
+
+def _said(signature: Signature, message: str) -> Signature:
+    return replace(signature, message=message)
 
 
 def _grouped(text: str) -> str:

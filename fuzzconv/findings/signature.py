@@ -21,8 +21,9 @@ import numpy as np
 
 from fuzzconv.case import Array
 from fuzzconv.findings.finding import Signature
-from fuzzconv.findings.traits import Trait, operators_of, split_operator, traits_of
-from fuzzconv.findings.written import misstored, telling_message
+from fuzzconv.findings.tails import absorbed
+from fuzzconv.findings.traits import EXTERNAL, Trait, operators_of, split_operator, traits_of
+from fuzzconv.findings.written import is_storage, misstored, storage_cause, telling_message
 from fuzzconv.judgement import Judgement
 from fuzzconv.runtime.options import condition_of, row_order
 from fuzzconv.verdict import Kind, Verdict
@@ -104,19 +105,23 @@ def signature_of(
         condition=condition,
         message=_message(verdict),
     )
-    told = telling_message(judgement, verdict) if family == "result" else ""
+    told = telling_message(judgement, verdict) if family in ("result", "load") else ""
     if told:
         return replace(frame, message=told)
     if family == "crash" and _TELLING.search(frame.message):
         return frame
-    operators = misstored(case, verdict, frame.condition)
+    operators = misstored(case, verdict, frame.condition) or storage_cause(case, verdict, traits or ())
     if not operators:
-        operators = operators_of(case, traits_of(case) if traits is None else traits)
+        conversion = judgement.conversions.get(":".join(filter(None, verdict.route.conversion)))
+        told_of = traits_of(case) if traits is None else traits
+        operators = operators_of(case, told_of, absorbed(case, conversion))
     return replace(frame, operators=operators)
 
 
 def covers(exact: Signature, wide: Signature) -> bool:
     """Whether a failure of signature ``wide`` can have the cause that ``exact`` names."""
+    if same_frame(exact, wide) and any(map(is_storage, exact.operators)):
+        return exact.operators == wide.operators or _stored_alike(exact, wide.operators)
     return (
         same_frame(exact, wide)
         and len(exact.operators) == len(wide.operators)
@@ -181,6 +186,17 @@ def _close(one: Array, other: Array) -> bool:
     """In float64: the difference of two numbers near the end of float32's range overflows in float32."""
     left, right = (array.ravel().astype(np.float64) for array in (one, other))
     return bool(np.allclose(left, right, rtol=1e-3, atol=1e-5, equal_nan=True))
+
+
+def _stored_alike(exact: Signature, operators: tuple[str, ...]) -> bool:
+    """Whether one of ``operators``, with all their traits, has constants stored as ``exact`` says.
+
+    Other stored constants than these are told from the evidence, before reduction as after it.
+    """
+    (_, wanted), *_ = map(split_operator, exact.operators)
+    if exact.family != "crash" and not any(word.startswith(EXTERNAL) for word in wanted):
+        return False
+    return any(wanted <= words for _, words in map(split_operator, operators))
 
 
 def _operator_covers(exact: str, wide: str) -> bool:

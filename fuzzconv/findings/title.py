@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 from fuzzconv.errors import UsageError
+from fuzzconv.findings.batch import BEFORE_RECURRENT, CONSTANT_KEEPS_IT
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.traits import LARGE, split_operator
-from fuzzconv.findings.written import NOTHING_LEFT, WITHOUT_AXES
+from fuzzconv.findings.written import CONSTANT_AS_BLOB, NOTHING_LEFT, WITHOUT_AXES
 from fuzzconv.runtime.options import SWITCHES, switches_of
 from fuzzconv.verdict import Kind, Verdict
 
@@ -26,6 +27,9 @@ _PHRASES = {
 _ANY = {
     NOTHING_LEFT: "an output that no layer is left for",
     WITHOUT_AXES: "a reduction over some axes, none of them passed on,",
+    CONSTANT_AS_BLOB: "a layer of one input that is given a constant (axes, pads) as a second one",
+    CONSTANT_KEEPS_IT: "a constant that keeps its batch axis where the others lose theirs",
+    BEFORE_RECURRENT: "a recurrent layer behind a layer with another batch axis",
 }
 _ANY_CRASH = "an error of its onnxruntime"
 _CONDITIONS = {"fp16=1": "with fp16=1", "vulkan": "on Vulkan"}

@@ -20,6 +20,9 @@ from fuzzconv.findings.rebuild import tensor_values
 LARGE = 3
 """A dimension above this is a circumstance of its own: reduction would have brought it down."""
 
+EXTERNAL = "external data"
+"""How the words for weights beside the model begin."""
+
 MODERN_OPSET = 18
 """What an operator's older definitions are told from; fixed, so that signatures outlive onnx releases."""
 
@@ -65,7 +68,7 @@ def traits_of(case: Case) -> tuple[Trait, ...]:
         plain = [*_optional_inputs(node, case.opset), *_storage_words(node, stored, in_nodes)]
         plain += _value_words(arrays[:1] if node.op_type in _GATED else arrays)
         if case.external_data and any(name in stored for name in node.input):
-            plain.append("external data in an unusual file" if case.external_file else "external data")
+            plain.append(f"{EXTERNAL} in an unusual file" if case.external_file else EXTERNAL)
         found += [Trait(i, word) for word in dict.fromkeys(plain)]
         circumstances = [
             *_version_words(node, case.opset),
@@ -77,12 +80,15 @@ def traits_of(case: Case) -> tuple[Trait, ...]:
     return tuple(found)
 
 
-def operators_of(case: Case, traits: Collection[Trait]) -> tuple[str, ...]:
-    """``Op(word,word)`` for each operator, in an order that depends on the graph's form alone."""
+def operators_of(case: Case, traits: Collection[Trait], left_out: Collection[int] = ()) -> tuple[str, ...]:
+    """``Op(word,word)`` for each operator, in an order that depends on the graph's form alone.
+
+    Nodes at the positions ``left_out`` are not named.
+    """
     depths = _depths(case.model.graph)
     entries = []
     for i, node in enumerate(case.model.graph.node):
-        if node.op_type != "Constant":
+        if node.op_type != "Constant" and i not in left_out:
             words = sorted({t.word for t in traits if t.node == i})
             entries.append((depths[i], f"{node.op_type}({','.join(words)})" if words else node.op_type))
     return tuple(text for _, text in sorted(entries))

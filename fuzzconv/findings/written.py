@@ -1,38 +1,51 @@
 """Causes that what a converter wrote tells by itself, whatever operator of the graph showed them.
 
-``telling_message`` looks at the converted network, ``misstored`` at how the damaged constant was stored. Such
-a cause has one signature: the operators it happened to be met at stay out of it.
+``telling_message`` looks at the converted network, ``misstored`` at how the damaged constant was stored,
+``storage_cause`` at what reduction could not make plain. Such a cause has one signature: the operators it
+happened to be met at stay out of it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import onnx
 from onnx import helper
 
 from fuzzconv.case import Case
+from fuzzconv.findings.batch import batch_message
 from fuzzconv.findings.draft import constant_tensors
+from fuzzconv.findings.layers import read_layers
+from fuzzconv.findings.traits import EXTERNAL, Trait
 from fuzzconv.judgement import Judgement
 from fuzzconv.verdict import Kind, Verdict
 
 NOTHING_LEFT = "no layer left before the output"
 WITHOUT_AXES = "Reduction without axes"
+CONSTANT_AS_BLOB = "layer given a constant as a further input"
 
 _SHORT_FILE = "ModelBin read"
 """ncnn's first words when the ``.bin`` ends too early."""
+_TOO_MANY_INPUTS = "invalid bottom_count or top_count for one_blob_only layer"
+"""What ncnn says of a layer that takes one input and was given several."""
 _CONSTANT = re.compile(r"'(.*?)' (\w+)\[")
 _NO_AXES = "-23303=0"
 """How a ``.param`` says that ``Reduction``'s array of axes is empty."""
+_CONSTANTS = frozenset({"MemoryData", "Split"})
+_RESULTS = frozenset({Kind.SHAPE_MISMATCH, Kind.NAN, Kind.DIVERGENCE})
 _MOST_DIMS = 4
 """ncnn's blobs have no more dimensions."""
 
 
 def telling_message(judgement: Judgement, verdict: Verdict) -> str:
-    """What is plainly wrong with the network that gave a wrong result; empty when nothing is."""
+    """What is plainly wrong with the network that gave a wrong result, or can't be loaded; else empty."""
     conversion = judgement.conversions.get(":".join(filter(None, verdict.route.conversion)))
-    if conversion is None or not conversion.feedings:
+    if conversion is None:
+        return ""
+    if verdict.kind is Kind.LOAD_FAILURE:
+        return CONSTANT_AS_BLOB if _too_many_inputs(verdict, conversion.param or "") else ""
+    if not conversion.feedings:
         return ""
     lines = [line.split() for line in (conversion.param or "").splitlines()]
     inputs = {words[4] for words in lines if len(words) > 4 and words[0] == "Input"}
@@ -40,7 +53,30 @@ def telling_message(judgement: Judgement, verdict: Verdict) -> str:
     if any(b.blob in inputs and b.tensor == verdict.evidence.get("output") for b in outputs):
         return NOTHING_LEFT
     written = any(words[0] == "Reduction" and _NO_AXES in words for words in lines if words)
-    return WITHOUT_AXES if written and _axes_are_given(judgement.case) else ""
+    if written and _axes_are_given(judgement.case):
+        return WITHOUT_AXES
+    return batch_message(judgement, conversion)
+
+
+def storage_cause(case: Case, verdict: Verdict, traits: Collection[Trait]) -> tuple[str, ...]:
+    """The storage of constants that a reduced case fails for, where that is no matter of its operators.
+
+    Reduction makes storage plain first, and float64 into float32, so what is left of those it could not take
+    away: the failure was gone without. A wrong result may be one operator's even so; a crash and unread
+    weights come from the reader of constants.
+    """
+    words = sorted({trait.word for trait in traits if trait.word.startswith(EXTERNAL)})
+    if words and verdict.kind not in _RESULTS:
+        return (f"constants({words[-1]})",)
+    doubles = any(tensor.data_type == onnx.TensorProto.DOUBLE for tensor in _stored(case))
+    if verdict.kind is Kind.CRASH and doubles and any(trait.word == "float64" for trait in traits):
+        return ("constant(float64)",)
+    return ()
+
+
+def is_storage(operator: str) -> bool:
+    """Whether a signature's ``operator`` names how constants are stored, not an operator."""
+    return operator.startswith(("constant(", "constants("))
 
 
 def misstored(case: Case, verdict: Verdict, condition: str) -> tuple[str, ...]:
@@ -88,6 +124,15 @@ def _stored(case: Case) -> Iterator[onnx.TensorProto]:
         named.CopyFrom(tensor)
         named.name = name
         yield named
+
+
+def _too_many_inputs(verdict: Verdict, param: str) -> bool:
+    """Whether ncnn refuses a layer for its number of inputs, one of which is a ``MemoryData``."""
+    if _TOO_MANY_INPUTS not in str(verdict.evidence.get("message")):
+        return False
+    layers = read_layers(param)
+    constants = {name for layer in layers if layer.type in _CONSTANTS for name in layer.outputs}
+    return any(constants & set(layer.inputs[1:]) for layer in layers)
 
 
 def _axes_are_given(case: Case) -> bool:

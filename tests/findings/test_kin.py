@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from fuzzconv.findings.finding import Signature
-from fuzzconv.findings.kin import is_variant
+from fuzzconv.findings.kin import is_symptom, is_variant
 
 
 def wrong(*operators: str, condition: str = "") -> Signature:
@@ -40,3 +40,52 @@ def test_other_words_tell_causes_apart(known: str, other: str) -> None:
 
 def test_a_condition_tells_causes_apart_whatever_the_size() -> None:
     assert not is_variant(wrong("Conv(large)"), wrong("Conv", condition="vulkan"))
+
+
+EXTERNAL = ("constants(external data)",)
+DOUBLE = ("constant(float64)",)
+
+
+def bad(family: str, operators: tuple[str, ...], message: str = "", converter: str = "pnnx") -> Signature:
+    return Signature(family, converter, "convert" if family == "crash" else family, operators, "", message)
+
+
+@pytest.mark.parametrize(
+    ("known", "other"),
+    [
+        (
+            bad("crash", EXTERNAL, "SIGABRT: what(): CHECK failed: (index) < (current_size_)"),
+            bad("weights", EXTERNAL),
+        ),
+        (bad("weights", EXTERNAL), bad("load", EXTERNAL, "layer load_param N nN failed")),
+        (bad("weights", DOUBLE), bad("crash", DOUBLE, "SIGABRT: heap corruption")),
+        (
+            bad("crash", DOUBLE, "SIGSEGV: ############# pass_ncnn"),
+            bad("crash", DOUBLE, "SIGABRT: heap corruption"),
+        ),
+        (
+            bad("crash", ("Sum(inputs=1)",), "SIGSEGV: ############# pass_levelN"),
+            bad("crash", ("Max(inputs=1)",), "SIGABRT: heap corruption"),
+        ),
+    ],
+)
+def test_what_one_cause_shows_alternately_is_one_finding(known: Signature, other: Signature) -> None:
+    assert is_symptom(known, other)
+    assert is_symptom(other, known)
+
+
+@pytest.mark.parametrize(
+    ("known", "other"),
+    [
+        (bad("crash", EXTERNAL, "SIGABRT: x"), bad("weights", EXTERNAL, converter="onnx2ncnn")),
+        (bad("weights", EXTERNAL), bad("weights", ("constants(external data in an unusual file)",))),
+        (bad("weights", DOUBLE), bad("crash", DOUBLE, "SIGABRT: what(): map::at")),
+        (bad("crash", ("Sum",), "SIGSEGV: ############# pass_ncnn"), bad("crash", ("Conv",), "SIGSEGV")),
+        (bad("crash", ("Sum",), "SIGABRT: what(): map::at"), bad("crash", ("Sum",), "SIGSEGV")),
+        (bad("load", ("Sum",), "extract failed"), bad("crash", ("Sum",), "SIGSEGV")),
+    ],
+)
+def test_what_the_tool_said_itself_and_the_operators_tell_causes_apart(
+    known: Signature, other: Signature
+) -> None:
+    assert not is_symptom(known, other)

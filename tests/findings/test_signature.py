@@ -174,3 +174,18 @@ def test_ncnn_stands_for_either_converter() -> None:
 
 def test_coarse_forgets_traits() -> None:
     assert coarse(pool("ceil_mode=1,pads")) == pool("")
+
+
+def crashed(*operators: str, family: str = "crash", message: str = "map::at") -> Signature:
+    return Signature(family, "pnnx", "convert", operators, "", message)
+
+
+def test_a_storage_cause_covers_whatever_operator_has_constants_stored_so() -> None:
+    external = crashed("constants(external data)")
+    assert covers(external, crashed("Conv(external data,large,pads)", "Relu"))
+    assert covers(external, external)
+    assert not covers(external, crashed("Conv(large,pads)"))
+    assert not covers(external, crashed("Conv(external data)", message="another"))
+    assert covers(crashed("constant(float64)"), crashed("Add(float64,other constant)"))
+    lost = crashed("constant(float64)", family="weights")
+    assert not covers(lost, crashed("Add(float64,other constant)", family="weights"))

@@ -10,17 +10,25 @@ from onnx import helper, numpy_helper
 from small_cases import array, case, judgement, node, verdict
 
 from fuzzconv.case import Array, Case
+from fuzzconv.converters.conversion import Binding, Feeding
 from fuzzconv.findings.signature import failures, signature_of
-from fuzzconv.findings.written import WITHOUT_AXES, misstored, telling_message
+from fuzzconv.findings.traits import Trait
+from fuzzconv.findings.written import (
+    CONSTANT_AS_BLOB,
+    WITHOUT_AXES,
+    misstored,
+    storage_cause,
+    telling_message,
+)
 from fuzzconv.verdict import Kind
 
 REDUCED = "7767517\n2 2\nInput in0 0 1 in0\nReduction mean_0 1 1 in0 out0 0=3 1=0 {axes} 4=1 5=1\n"
-FED = (SimpleNamespace(outputs=(SimpleNamespace(blob="out0", tensor="y"),)),)
+FED = (Feeding((), (Binding("y", "out0"),)),)
 
 
 def told(made: Case, axes: str) -> str:
     bad = verdict("pnnx:fp16=0/cpu", Kind.SHAPE_MISMATCH, output="y")
-    conversion = SimpleNamespace(param=REDUCED.format(axes=axes), feedings=FED)
+    conversion = SimpleNamespace(converter="pnnx", param=REDUCED.format(axes=axes), feedings=FED)
     found = judgement(made, bad, conversions={"pnnx:fp16=0": conversion})
     return telling_message(found, failures(found)[0])
 
@@ -43,7 +51,7 @@ def test_a_reduction_over_everything_needs_no_axes() -> None:
 
 def test_the_operators_stay_out_of_its_signature() -> None:
     made = mean({"a": np.array([1])})
-    conversion = SimpleNamespace(param=REDUCED.format(axes="-23303=0"), feedings=FED)
+    conversion = SimpleNamespace(converter="pnnx", param=REDUCED.format(axes="-23303=0"), feedings=FED)
     bad = verdict("pnnx:fp16=0/cpu", Kind.SHAPE_MISMATCH, output="y")
     found = judgement(made, bad, conversions={"pnnx:fp16=0": conversion})
     signature = signature_of(found, failures(found)[0])
@@ -54,6 +62,30 @@ def with_tensor(operator: str, tensor: onnx.TensorProto) -> Case:
     made = case([node(operator, "x w")], {"x": array(2)})
     made.model.graph.initializer.append(tensor)
     return made
+
+
+ONE_BLOB_ONLY = "invalid bottom_count or top_count for one_blob_only layer 3"
+SECOND_INPUT = """7767517
+3 3
+Input x 0 1 x
+{axes} axes 0 1 axes
+{operator} y 2 1 x axes y
+"""
+
+
+@pytest.mark.parametrize("operator", ["Squeeze", "Padding"])
+def test_an_input_that_should_be_a_parameter_is_one_cause_whatever_operator(operator: str) -> None:
+    def load_failure(message: str, axes: str = "MemoryData") -> str:
+        bad = verdict("onnx2ncnn/cpu", Kind.LOAD_FAILURE, "load", message=message)
+        conversion = SimpleNamespace(param=SECOND_INPUT.format(axes=axes, operator=operator), feedings=FED)
+        found = judgement(
+            case([node("Relu", "x")], {"x": array(2)}), bad, conversions={"onnx2ncnn": conversion}
+        )
+        return signature_of(found, bad).message
+
+    assert load_failure(ONE_BLOB_ONLY) == CONSTANT_AS_BLOB
+    assert load_failure(ONE_BLOB_ONLY, axes="Input") != CONSTANT_AS_BLOB
+    assert load_failure("layer load_param 1 y failed") != CONSTANT_AS_BLOB
 
 
 DOUBLE = numpy_helper.from_array(np.array([1.0, 2.0]), "w")
@@ -94,3 +126,34 @@ def test_what_half_precision_takes_from_weights_is_one_cause_whatever_operator(o
 def test_another_constant_that_is_named_is_not_to_blame() -> None:
     bad = verdict("pnnx:fp16=0/cpu", Kind.WEIGHT_LOST, "weights", constant="other")
     assert misstored(with_tensor("Add", DOUBLE), bad, "") == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "expected"),
+    [
+        (Kind.CRASH, ("external data", "large"), ("constants(external data)",)),
+        (Kind.WEIGHT_LOST, ("external data",), ("constants(external data)",)),
+        (Kind.LOAD_FAILURE, ("external data",), ("constants(external data)",)),
+        (
+            Kind.CRASH,
+            ("external data in an unusual file",),
+            ("constants(external data in an unusual file)",),
+        ),
+        (Kind.CRASH, ("float64", "first constant"), ("constant(float64)",)),
+        (Kind.DIVERGENCE, ("external data",), ()),
+        (Kind.DIVERGENCE, ("float64",), ()),
+        (Kind.CRASH, ("large", "pads"), ()),
+    ],
+)
+def test_storage_that_reduction_could_not_make_plain_is_the_cause(
+    kind: Kind, words: tuple[str, ...], expected: tuple[str, ...]
+) -> None:
+    bad = verdict("pnnx:fp16=0/cpu", kind, "convert")
+    traits = [Trait(0, word) for word in words]
+    assert storage_cause(with_tensor("Add", DOUBLE), bad, traits) == expected
+
+
+def test_a_crash_over_a_double_input_alone_is_its_operators() -> None:
+    made = case([node("Relu", "x")], {"x": array(2).astype(np.float64)})
+    bad = verdict("pnnx:fp16=0/cpu", Kind.CRASH, "convert")
+    assert storage_cause(made, bad, [Trait(0, "float64")]) == ()

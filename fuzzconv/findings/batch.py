@@ -1,0 +1,81 @@
+"""What the converted network shows of a batch axis that pnnx did not carry through.
+
+ncnn's blobs have no batch axis of their own: pnnx finds it (``solve_batch_index``), takes it out of the
+inputs, and every layer between has to agree. Where two can't, the outcome is some wrong shape or value at
+whatever operators met; ``batch_message`` says which of two things happened instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fuzzconv.converters.conversion import Conversion, Feeding
+from fuzzconv.findings.draft import constant_tensors
+from fuzzconv.findings.layers import Layer, read_layers
+from fuzzconv.findings.tails import RECURRENT_LAYERS
+from fuzzconv.judgement import Judgement
+
+CONSTANT_KEEPS_IT = "constant that keeps its batch axis"
+BEFORE_RECURRENT = "batch axis before a recurrent layer"
+
+_OF_RECURRENT = 1
+"""The batch axis of a recurrent layer in ONNX and, without ``batch_first``, in torch."""
+_SIZES = ("0", "1", "11", "2")
+
+
+def batch_message(judgement: Judgement, conversion: Conversion) -> str:
+    """What became of the batch axis in the network of a wrong result; empty when nothing tells."""
+    if conversion.converter != "pnnx" or not conversion.feedings:
+        return ""
+    feeding = conversion.feedings[0]
+    layers = read_layers(conversion.param or "")
+    if _constant_keeps_it(judgement, conversion, feeding, layers):
+        return CONSTANT_KEEPS_IT
+    return BEFORE_RECURRENT if _axis_changes_before_recurrent(feeding, layers) else ""
+
+
+def _constant_keeps_it(
+    judgement: Judgement, conversion: Conversion, feeding: Feeding, layers: Iterable[Layer]
+) -> bool:
+    """Whether a constant is one blob with all its axes where an input of as many has one taken out.
+
+    With one element along that axis only a recurrent layer, which counts its state's axes, minds.
+    """
+    case = judgement.case
+    taken = {
+        (case.inputs[b.tensor].ndim, b.batch_axis)
+        for b in feeding.inputs
+        if b.batch_axis is not None and b.tensor in case.inputs
+    }
+    by_state = {name for layer in layers if layer.type in RECURRENT_LAYERS for name in layer.inputs[1:]}
+    graph = case.model.graph
+    stored = [tuple(t.dims) for t in (*graph.initializer, *constant_tensors(graph).values())]
+    for blob, written in _written_constants(conversion.param or ""):
+        for shape in stored:
+            if shape[::-1] != written:
+                continue
+            sizes = [shape[axis] for rank, axis in taken if rank == len(shape) and axis < rank]
+            if sizes and (blob in by_state or max(sizes) > 1):
+                return True
+    return False
+
+
+def _written_constants(param: str) -> Iterable[tuple[str, tuple[int, ...]]]:
+    """Blob and sizes, innermost first, of every ``MemoryData``."""
+    for line in param.splitlines():
+        words = line.split()
+        if words[:1] == ["MemoryData"]:
+            settings = dict(word.split("=", 1) for word in words if "=" in word)
+            yield words[4], tuple(int(settings[key]) for key in _SIZES if key in settings)
+
+
+def _axis_changes_before_recurrent(feeding: Feeding, layers: Iterable[Layer]) -> bool:
+    """Whether a recurrent layer reads what another layer made, and its batch axis isn't the network's."""
+    made_by = {name: layer.type for layer in layers for name in layer.outputs}
+    inner = any(
+        made_by.get(layer.inputs[0], "Input") not in ("Input", "Split")
+        for layer in layers
+        if layer.type in RECURRENT_LAYERS and layer.inputs
+    )
+    axes = {binding.batch_axis for binding in (*feeding.inputs, *feeding.outputs)}
+    return inner and axes != {_OF_RECURRENT}

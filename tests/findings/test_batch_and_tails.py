@@ -1,0 +1,112 @@
+"""What the converted network tells of batch axes, and of the nodes behind a recurrent layer."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from small_cases import array, case, judgement, node, verdict
+
+from fuzzconv.case import Case
+from fuzzconv.converters.conversion import Binding, Feeding
+from fuzzconv.findings.batch import BEFORE_RECURRENT, CONSTANT_KEEPS_IT, batch_message
+from fuzzconv.findings.signature import signature_of
+from fuzzconv.findings.tails import absorbed
+from fuzzconv.verdict import Kind
+
+GRU_ALONE = "7767517\n2 2\nInput in0 0 1 in0\nGRU gru 1 1 in0 out0 0=2\n"
+GRU_AND_PERMUTE = "7767517\n3 3\nInput in0 0 1 in0\nGRU gru 1 1 in0 a 0=2\nPermute p 1 1 a out0 0=1\n"
+
+
+def converted(
+    param: str, inputs: dict[str, int | None], output: int | None, converter: str = "pnnx"
+) -> SimpleNamespace:
+    fed = tuple(Binding(name, f"in{i}", axis) for i, (name, axis) in enumerate(inputs.items()))
+    return SimpleNamespace(
+        converter=converter, param=param, feedings=(Feeding(fed, (Binding("y", "out0", output),)),)
+    )
+
+
+def with_constant(*shape: int) -> Case:
+    nodes = [node("Add", "x w", "t"), node("Conv", "t k")]
+    return case(nodes, {"x": array(4, 1, 1)}, {"w": array(*shape), "k": array(2, 1, 2)})
+
+
+ADDED = (
+    "7767517\n4 4\nInput in0 0 1 in0\nMemoryData w 0 1 1 {sizes}\nBinaryOp add 2 1 in0 1 2 0=0\n"
+    "Convolution1D conv 1 1 2 out0 0=2\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("shape", "sizes", "axis", "expected"),
+    [
+        ((4, 1, 2), "0=2 1=1 2=4", 0, CONSTANT_KEEPS_IT),
+        ((4, 1, 2), "0=2 1=1 2=4", None, ""),
+        ((4, 1, 2), "0=2 1=4", 0, ""),
+        ((1, 1, 2), "0=2 1=1 2=1", 0, ""),
+        ((1, 2), "0=2 1=1", 0, ""),
+    ],
+)
+def test_a_constant_with_all_its_axes_where_the_input_lost_one(
+    shape: tuple[int, ...], sizes: str, axis: int | None, expected: str
+) -> None:
+    conversion = converted(ADDED.format(sizes=sizes), {"x": axis}, axis)
+    assert batch_message(judgement(with_constant(*shape)), conversion) == expected
+
+
+def test_a_recurrent_state_keeps_it_even_with_one_element() -> None:
+    made = case([node("RNN", "x w r  h", "y")], {"x": array(2, 1, 1)}, {"h": array(2, 1, 1)})
+    param = "7767517\n3 3\nInput in0 0 1 in0\nMemoryData h 0 1 1 0=1 1=1 2=2\nRNN r 2 1 in0 1 out0 0=1\n"
+    assert batch_message(judgement(made), converted(param, {"x": 1}, 1)) == CONSTANT_KEEPS_IT
+
+
+BEHIND = "7767517\n3 3\nInput in0 0 1 in0\nUnaryOp u 1 1 in0 a 0=0\nGRU gru 1 1 a out0 0=2\n"
+
+
+@pytest.mark.parametrize(
+    ("param", "axes", "expected"),
+    [
+        (BEHIND, (1, None), BEFORE_RECURRENT),
+        (BEHIND, (0, 0), BEFORE_RECURRENT),
+        (BEHIND, (1, 1), ""),
+        (GRU_ALONE, (0, 0), ""),
+    ],
+)
+def test_a_recurrent_layer_behind_another_needs_the_batch_axis_that_it_has(
+    param: str, axes: tuple[int | None, int | None], expected: str
+) -> None:
+    made = case([node("Relu", "x")], {"x": array(2, 1, 1)})
+    assert batch_message(judgement(made), converted(param, {"x": axes[0]}, axes[1])) == expected
+    other = converted(param, {"x": axes[0]}, axes[1], converter="onnx2ncnn")
+    assert batch_message(judgement(made), other) == ""
+
+
+SQUEEZED = [node("GRU", "x w r", "t", hidden_size=2), node("Squeeze", "t a")]
+TRANSPOSED = [
+    node("GRU", "x w r", "t", hidden_size=2),
+    node("Transpose", "t", "u", perm=[0, 2, 1, 3]),
+    node("Reshape", "u a"),
+]
+
+
+@pytest.mark.parametrize("nodes", [SQUEEZED, TRANSPOSED], ids=["squeeze", "transpose"])
+def test_which_tail_a_recurrent_layer_has_is_no_part_of_the_signature(nodes: list) -> None:
+    made = case(nodes, {"x": array(1, 1, 1)}, {"w": array(1, 6, 1), "r": array(1, 6, 2), "a": np.array([1])})
+    bad = verdict("pnnx:fp16=0/cpu", Kind.DIVERGENCE)
+    found = judgement(made, bad, conversions={"pnnx:fp16=0": converted(GRU_ALONE, {"x": 1}, 1)})
+    assert signature_of(found, bad, ()).operators == ("GRU",)
+
+
+def test_a_tail_that_was_converted_to_a_layer_stays() -> None:
+    made = case(TRANSPOSED, {"x": array(1, 1, 1)})
+    assert absorbed(made, converted(GRU_ALONE, {"x": 1}, 1)) == {1, 2}
+    assert absorbed(made, converted(GRU_AND_PERMUTE, {"x": 1}, 1)) == set()
+    assert absorbed(made, None) == set()
+
+
+def test_what_moves_data_behind_another_layer_stays() -> None:
+    made = case([node("Conv", "x w", "t"), node("Squeeze", "t a")], {"x": array(1, 1, 1)})
+    conv = "7767517\n2 2\nInput in0 0 1 in0\nConvolution1D c 1 1 in0 out0 0=1\n"
+    assert absorbed(made, converted(conv, {"x": 0}, 0)) == set()
