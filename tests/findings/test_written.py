@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,11 +16,13 @@ from fuzzconv.findings.signature import failures, signature_of
 from fuzzconv.findings.traits import Trait
 from fuzzconv.findings.written import (
     CONSTANT_AS_BLOB,
+    NOTHING_LEFT,
     WITHOUT_AXES,
     misstored,
     storage_cause,
     telling_message,
 )
+from fuzzconv.reference.reference import Reference
 from fuzzconv.verdict import Kind
 
 REDUCED = "7767517\n2 2\nInput in0 0 1 in0\nReduction mean_0 1 1 in0 out0 0=3 1=0 {axes} 4=1 5=1\n"
@@ -56,6 +59,24 @@ def test_the_operators_stay_out_of_its_signature() -> None:
     found = judgement(made, bad, conversions={"pnnx:fp16=0": conversion})
     signature = signature_of(found, failures(found)[0])
     assert (signature.operators, signature.message) == ((), WITHOUT_AXES)
+
+
+@pytest.mark.parametrize(
+    ("expected", "message"), [(np.ones((2, 1), np.float32), NOTHING_LEFT), (np.array([2]), "")]
+)
+def test_an_output_without_a_layer_is_one_cause_where_the_output_is_the_input(
+    expected: Array, message: str
+) -> None:
+    """What should have been computed and was dropped is its operator's own fault."""
+    bad = verdict("pnnx:fp16=0/cpu", Kind.SHAPE_MISMATCH, output="y")
+    network = "7767517\n1 1\nInput in0 0 1 out0\n"
+    found = judgement(
+        case([node("Relu", "x")], {"x": np.ones(2, np.float32)}),
+        bad,
+        conversions={"pnnx:fp16=0": SimpleNamespace(param=network, feedings=FED, converter="pnnx")},
+    )
+    found = replace(found, reference=Reference({"y": expected}))
+    assert telling_message(found, bad) == message
 
 
 def with_tensor(operator: str, tensor: onnx.TensorProto) -> Case:
