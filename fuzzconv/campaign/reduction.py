@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+from fuzzconv.campaign.confirmation import confirmed
 from fuzzconv.campaign.messages import ReduceTask, ReductionEnded
 from fuzzconv.campaign.settings import CampaignSettings
 from fuzzconv.case import Array, Case
@@ -35,16 +32,12 @@ from fuzzconv.judgement import Judge, Judgement
 from fuzzconv.metamorphic import FEATURE
 from fuzzconv.reference.confirm import confirm_reference
 from fuzzconv.reference.precisions import precision_of
-from fuzzconv.report.reproducer import SCRIPT_FILE, summary, write_reproducer
+from fuzzconv.report.reproducer import summary
 from fuzzconv.route import Route
 from fuzzconv.toolchain.toolchain import Toolchain
 from fuzzconv.verdict import Verdict
 
-CONFIRMATIONS = 2
-STILL_THERE = 1
 IN_BASE = "base version"
-LOG_FILE = "reproduce.log"
-_SCRIPT_SECONDS = 90.0
 _RESERVE_SECONDS = 6.0
 
 
@@ -88,7 +81,7 @@ def reduce_candidate(
         known = _known(reduction, settings, base)
         finding = finding_of(reduction, original, settings.toolchain, known)
         finding = replace(finding, blame=blame_of(reduction.judgement, reduction.verdict, judge))
-        finding = _confirmed(finding, settings)
+        finding = confirmed(finding, settings)
         if finding.reproduced[0]:
             summed = summary(finding)
         else:
@@ -206,50 +199,3 @@ def finding_of(reduction: Reduction, original: Case, toolchain: Toolchain, known
         known=known,
         tools=toolchain.versions(),
     )
-
-
-def _confirmed(finding: Finding, settings: CampaignSettings) -> Finding:
-    """Write the reproducer, run it in fresh processes at once, and write it again with the score.
-
-    A finding that no fresh process shows loses its folder again.
-    """
-    folder = write_reproducer(finding, settings.findings)
-    logs = (folder / LOG_FILE, *(Path(os.devnull) for _ in range(1, CONFIRMATIONS)))
-    with ThreadPoolExecutor(CONFIRMATIONS) as pool:
-        ended = list(pool.map(lambda log: run_reproducer(folder, settings.toolchain, log), logs))
-    hits = ended.count(STILL_THERE)
-    confirmed = replace(finding, reproduced=(hits, CONFIRMATIONS))
-    if hits:
-        log = (folder / LOG_FILE).read_text()
-        write_reproducer(confirmed, settings.findings)
-        (folder / LOG_FILE).write_text(log)
-    else:
-        folder.rename(settings.candidates / f"unreproducible-{folder.name}")
-    return confirmed
-
-
-def run_reproducer(folder: Path, toolchain: Toolchain, log: Path) -> int:
-    """Run a finding's ``reproduce.py`` with the tools under test; returns its exit status (-1: no end).
-
-    Its output is written to ``log``.
-    """
-    environment = dict(os.environ)
-    for name, tool in (("PNNX", toolchain.pnnx), ("ONNX2NCNN", toolchain.onnx2ncnn)):
-        if tool.path is not None:
-            environment[name] = str(tool.path)
-    if toolchain.ncnn.origin == "--ncnn" and toolchain.ncnn.path is not None:
-        environment["PYTHONPATH"] = str(toolchain.ncnn.path)
-    with log.open("w") as output:
-        try:
-            return subprocess.run(
-                [sys.executable, SCRIPT_FILE],
-                cwd=folder,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                timeout=_SCRIPT_SECONDS,
-                check=False,
-            ).returncode
-        except subprocess.TimeoutExpired:
-            return -1

@@ -40,6 +40,8 @@ _OUTCOMES = {
     Kind.WEIGHT_NAN: "makes weights NaN or infinite",
 }
 _LONGEST_MESSAGE = 120
+UNDEFINED = "undefined"
+"""Key of a verdict's evidence: the wrong values are others in another process."""
 
 
 def title_of(signature: Signature, verdict: Verdict) -> str:
@@ -101,6 +103,8 @@ def _outcome(signature: Signature, verdict: Verdict) -> str:
 
 def _wrong_values(verdict: Verdict) -> str:
     evidence = verdict.evidence
+    if evidence.get(UNDEFINED) and verdict.kind is not Kind.SHAPE_MISMATCH:
+        return "gives undefined values, others in each process"
     if verdict.kind is Kind.SHAPE_MISMATCH:
         shapes = (evidence.get("actual_shape"), evidence.get("shape"))
         told = f"{shapes[0]} instead of {shapes[1]}" if all(s is not None for s in shapes) else None
