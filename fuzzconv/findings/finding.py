@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from onnx import TensorProto
+
 from fuzzconv.case import Array, Case
 from fuzzconv.converters.conversion import Conversion
 from fuzzconv.runtime.execution import WeightTrace
@@ -126,7 +128,12 @@ class Finding:
 
     @property
     def max_dim(self) -> int:
-        """The largest dimension over inputs, weights and outputs of the reduced case."""
+        """The largest dimension over inputs, weights and outputs of the reduced case.
+
+        Lists of axes, sizes or pads, whose length their operator prescribes, are no weights.
+        """
         shapes = [a.shape for a in (*self.case.inputs.values(), *self.expected.values())]
-        shapes += [tuple(t.dims) for t in self.case.model.graph.initializer]
+        tensors = self.case.model.graph.initializer
+        listed = [len(t.dims) == 1 and t.data_type == TensorProto.INT64 for t in tensors]
+        shapes += [tuple(t.dims) for t, is_list in zip(tensors, listed, strict=True) if not is_list]
         return max((d for shape in shapes for d in shape), default=0)

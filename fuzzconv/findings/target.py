@@ -15,6 +15,7 @@ from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.rebuild import tensor_values
 from fuzzconv.findings.signature import family_of, signature_of
 from fuzzconv.findings.subgraph import connected_parts, cuttings, operator_nodes
+from fuzzconv.findings.written import NOTHING_LEFT
 from fuzzconv.judgement import Judge, Judgement
 from fuzzconv.route import Route
 from fuzzconv.runtime.options import condition_of
@@ -47,11 +48,15 @@ class Target:
         self._least_absolute = min(_error(verdict, "max_abs"), CONVINCING)
         self._answers: dict[str, Judgement | None] = {}
         self._verdicts: dict[str, Verdict] = {}
+        self._nothing_left: set[str] = set()
 
     def verdict_on(self, case: Case) -> Verdict:
         """The case's verdict on the failure's own route."""
         if case.key not in self._verdicts:
-            self._verdicts[case.key] = self._ask(case, [self.verdict.route]).verdicts[0]
+            judgement = self._ask(case, [self.verdict.route])
+            verdict = self._verdicts[case.key] = judgement.verdicts[0]
+            if verdict.kind.is_bad and signature_of(judgement, verdict, ()).message == NOTHING_LEFT:
+                self._nothing_left.add(case.key)
         return self._verdicts[case.key]
 
     def shown_by(self, case: Case) -> Judgement | None:
@@ -89,8 +94,10 @@ class Target:
         return any(self._fails(part) for place in places for part in cuttings(case, place, values))
 
     def _fails(self, part: Case) -> bool:
+        """Whether a part fails by itself; one that does nothing lacks a layer for being cut out alone."""
         verdict = self.verdict_on(part)
-        return verdict.kind.is_bad and family_of(verdict) == family_of(self.verdict)
+        alike = verdict.kind.is_bad and family_of(verdict) == family_of(self.verdict)
+        return alike and (part.key not in self._nothing_left or self.signature.message == NOTHING_LEFT)
 
     def _ask(self, case: Case, routes: Sequence[Route]) -> Judgement:
         self.judged += 1

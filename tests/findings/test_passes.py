@@ -95,6 +95,20 @@ def test_sizes_that_belong_together_shrink_together(
     assert wanted in seen
 
 
+def test_a_size_that_only_a_constant_asks_for_shrinks_too() -> None:
+    expand = case([node("Expand", "x s")], {"x": array(1, 1)}, {"s": np.array([9, 11])})
+    asked = [Draft(v).tensors["s"].tolist() for v in variants(shrink_dims, expand)]
+    assert [9, 2] in asked
+    assert [3, 11] in asked
+
+
+def test_a_size_shrinks_with_what_padding_makes_of_it() -> None:
+    nodes = [node("Pad", "x p", "t"), node("Conv", "t w", group=9)]
+    pads = {"p": np.array([0, 1, 0, 0, 0, 0]), "w": array(9, 1, 1)}
+    seen = [shapes(v) for v in variants(shrink_dims, case(nodes, {"x": array(1, 8, 1)}, pads))]
+    assert {"x": (1, 1, 1), "p": (6,), "w": (2, 1, 1)} in seen
+
+
 def test_either_end_of_an_array_can_be_kept() -> None:
     kept = [v.inputs["x"].tolist() for v in variants(shrink_dims, case([node("Relu", "x")], {"x": array(3)}))]
     assert [1.5] in kept

@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 
 from small_cases import array, case, node, verdict
 
 from fuzzconv.case import Case
+from fuzzconv.converters.conversion import Binding, Feeding
 from fuzzconv.findings.target import Target
 from fuzzconv.judgement import Judgement
 from fuzzconv.reference.reference import Reference
 from fuzzconv.route import Route
 from fuzzconv.verdict import Kind
 
+IN_AND_OUT = "7767517\n2 2\nInput in0 0 1 in0\nReLU r 1 1 in0 a\n"
 ROUTES = (Route.parse("pnnx:fp16=0/cpu"), Route.parse("pnnx:fp16=0/vulkan"))
 
 
@@ -45,3 +48,27 @@ def test_what_was_right_there_need_not_become_wrong() -> None:
     found = judge.judge(relu(3), ROUTES)
     target = Target(found, found.verdicts[0], judge, ROUTES)
     assert target.shown_by(relu(1)) is not None
+
+
+class NothingLeftFor:
+    """Every case is wrong; one of a single ``Identity`` for want of a layer."""
+
+    def judge(self, judged: Case, routes: Sequence[Route]) -> Judgement:
+        blob = "in0" if judged.operators == ("Identity",) else "a"
+        conversion = SimpleNamespace(
+            converter="pnnx", param=IN_AND_OUT, feedings=(Feeding((), (Binding("y", blob),)),)
+        )
+        told = {"max_abs": 1.0, "max_rel": 1.0, "output": "y"}
+        verdicts = tuple(verdict(str(r), Kind.DIVERGENCE, **told) for r in routes)
+        return Judgement(judged, Reference(), verdicts, conversions={"pnnx:fp16=0": conversion})
+
+
+def test_a_part_that_lacks_a_layer_for_being_cut_out_explains_nothing() -> None:
+    pair = case([node("Exp", "x", "t"), node("Identity", "t")], {"x": array(2)})
+    judge = NothingLeftFor()
+    found = judge.judge(pair, ROUTES[:1])
+    target = Target(found, found.verdicts[0], judge, ROUTES[:1])
+    alone = case([node("Identity", "x")], {"x": array(2)})
+    assert target.verdict_on(alone).kind is Kind.DIVERGENCE
+    assert not target._fails(alone)
+    assert target._fails(case([node("Exp", "x")], {"x": array(2)}))

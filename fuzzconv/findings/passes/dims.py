@@ -25,6 +25,7 @@ from fuzzconv.findings.passes.edit import Edit
 _MOST_TRIES = 120
 _MOST_TOGETHER = 4
 _SMALL_CONSTANT = 16
+_NEAR = 2
 _AXES = frozenset({"input", "weight"})
 _NO_SIZES = frozenset({"to", "keepdims", "axis", "axes", "perm", "ceil_mode", "pads", "blocksize"})
 
@@ -47,7 +48,10 @@ class Change(NamedTuple):
 
 
 def shrink_dims(case: Case) -> Iterator[Edit]:
-    """Every size that occurs in inputs or weights, largest first, down to 1, 2, half, and one less."""
+    """Every size that occurs in inputs or weights, largest first, down to 1, 2, half, and one less.
+
+    At last the sizes that a constant alone asks for (``Resize``'s, ``Expand``'s), which no input has.
+    """
     slots = list(_slots(case))
     sizes = sorted({s.size for s in slots if s.kind in _AXES and s.size > 1}, reverse=True)
     for size in sizes:
@@ -58,6 +62,13 @@ def shrink_dims(case: Case) -> Iterator[Edit]:
                 if len(changes) == 1:
                     last = partial(_resized, case, changes, last=True)
                     yield Edit(f"{told}: last {target} of {size}", last)
+    asked_for = [s for s in slots if s.kind == "element" and s.size > 1]
+    for size in sorted({s.size for s in asked_for}, reverse=True):
+        for target in sorted({1, 2, 3, size // 2, size - 1} & set(range(1, size))):
+            equal = tuple(Change(s, target) for s in asked_for if s.size == size)
+            for changes in dict.fromkeys((equal, *((change,) for change in equal))):
+                told = ", ".join(f"{c.slot.name}.{c.slot.index}" for c in changes)
+                yield Edit(f"{told}: {target} asked for, not {size}", partial(_resized, case, changes))
 
 
 def _slots(case: Case) -> Iterator[Slot]:
@@ -90,14 +101,19 @@ def _consistent(slots: list[Slot], size: int, target: int) -> Iterator[tuple[Cha
 
 
 def _proposals(slots: list[Slot], size: int, target: int) -> Iterator[tuple[Change, ...]]:
-    """All slots of the size; then few; with multiples of the size; with one part of it, for sums."""
+    """All slots of the size; then few; with sizes near it (what padding makes of one), with multiples of the
+    size; with one part of it, for sums."""
     equal = [Change(s, target) for s in slots if s.size == size]
     axes = [c for c in equal if c.slot.kind in _AXES]
     multiples = [Change(s, s.size // size * target) for s in slots if s.size > size and s.size % size == 0]
     less = size - target
     parts = [Change(s, s.size - less) for s in slots if s.kind not in _AXES and less <= s.size != size]
+    near = [Change(s, s.size - less) for s in slots if 0 < abs(s.size - size) <= _NEAR and s.size > less]
     yield tuple(equal)
     yield tuple(axes)
+    if near:
+        yield (*equal, *(change for change in near if change.slot.kind in _AXES))
+        yield (*equal, *near)
     if multiples:
         yield (*equal, *multiples)
     for part in parts:
