@@ -15,6 +15,8 @@ from fuzzconv.findings.layers import Laboratory, blob_values, first_difference, 
 from fuzzconv.findings.rebuild import tensor_values
 from fuzzconv.findings.signature import family_of, same_values
 from fuzzconv.findings.stages import Check, check_simplified, check_torch, raw_operators
+from fuzzconv.findings.unnoticed import unnoticed
+from fuzzconv.findings.written import files_tell
 from fuzzconv.judgement import Judgement
 from fuzzconv.route import Route
 from fuzzconv.runtime.options import ROWS
@@ -84,6 +86,9 @@ class _Inquiry:
             if stage:
                 return self._blame(stage)
         self._look_at_layers()
+        stage = self._told_by_files()
+        if stage:
+            return self._blame(stage)
         if self._options_that_help():
             return self._blame(CPU_LAYER if self._verdict.route.device == "cpu" else SHADER)
         told_alike = self._verdict.stage == "compare" and self._devices_agree()
@@ -107,6 +112,18 @@ class _Inquiry:
             return PASSES, None
         right = self._noted(check_torch(case, self._conversion, reference))
         return (PASSES if right is False else ""), right
+
+    def _told_by_files(self) -> str:
+        """The stage that the files tell: in one of them something is plainly wrong, or something is gone."""
+        lowered = files_tell(self._judgement, self._verdict)
+        if lowered:
+            self._evidence.append(lowered)
+            return LOWERING
+        lost = unnoticed(self._judgement, self._verdict, self._laboratory)
+        if lost is None:
+            return ""
+        self._evidence.append(lost.told)
+        return PASSES if lost.by_passes else LOWERING
 
     def _noted(self, check: Check) -> bool | None:
         self._evidence.append(check.told)

@@ -21,8 +21,9 @@ from google.protobuf.message import DecodeError
 from fuzzconv.case import Array, Case
 from fuzzconv.converters.conversion import Conversion
 from fuzzconv.findings import torch_child
+from fuzzconv.findings.attributes import schema_of
 from fuzzconv.findings.layers import read_layers
-from fuzzconv.findings.rebuild import run_model
+from fuzzconv.findings.rebuild import run_model, set_items
 from fuzzconv.oracles.values import judge_outputs
 from fuzzconv.reference.reference import Precision, Reference
 
@@ -49,11 +50,13 @@ def check_simplified(case: Case, conversion: Conversion, reference: Reference) -
     except DecodeError:
         return Check(False, "pnnxsim.onnx is no readable ONNX model")
     inputs = {v.name: a for v, a in zip(model.graph.input, case.inputs.values(), strict=False)}
-    computed = run_model(model, inputs)
+    computed, name = run_model(model, inputs), "pnnxsim.onnx"
+    if computed is None:
+        computed, name = run_model(_with_inputs(model), inputs), "pnnxsim.onnx, its constants inputs again,"
     if computed is None:
         return Check(None, "pnnxsim.onnx does not run in onnxruntime")
     right, told = _compare(list(computed.values()), reference)
-    return Check(right, f"pnnxsim.onnx in onnxruntime {told}")
+    return Check(right, f"{name} in onnxruntime {told}")
 
 
 def check_torch(case: Case, conversion: Conversion, reference: Reference) -> Check:
@@ -69,7 +72,9 @@ def check_torch(case: Case, conversion: Conversion, reference: Reference) -> Che
             np.save(directory / f"input_{i}.npy", array)
         status, error = _run_child(directory)
         if status == torch_child.NO_TORCH:
-            return Check(None, "torch is not installed, so pnnx's own passes were not checked")
+            return Check(None, f"torch is not installed, so pnnx's own passes were not checked ({error})")
+        if status == torch_child.REFUSED:
+            return Check(False, f"torch refuses what pnnx's passes wrote: {error}")
         if status:
             return Check(None, f"pnnx's script does not run under torch: {error}")
         outputs = [np.load(path) for path in sorted(directory.glob("output_*.npy"))]
@@ -81,6 +86,36 @@ def raw_operators(conversion: Conversion) -> list[str]:
     """ONNX operators that pnnx's passes left as they were (torch's have a dotted name)."""
     text = conversion.files.get("pnnx.param", b"").decode(errors="replace")
     return list(dict.fromkeys(layer.type for layer in read_layers(text) if "." not in layer.type))
+
+
+def _with_inputs(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with attributes that ONNX has as inputs (pnnx makes axes, sizes, scales such) put back."""
+    restored = onnx.ModelProto()
+    restored.CopyFrom(model)
+    graph = restored.graph
+    opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
+    for i, node in enumerate(graph.node):
+        schema = schema_of(node, opset)
+        formal = [declared.name for declared in schema.inputs] if schema else []
+        for attribute in list(node.attribute):
+            if schema and attribute.name in formal and attribute.name not in schema.attributes:
+                name = f"restored {attribute.name} {i}"
+                graph.initializer.append(_constant(attribute, name))
+                place = formal.index(attribute.name)
+                given = [*node.input, *[""] * (place + 1 - len(node.input))]
+                set_items(node.input, [*given[:place], name, *given[place + 1 :]])
+                node.attribute.remove(attribute)
+    return restored
+
+
+def _constant(attribute: onnx.AttributeProto, name: str) -> onnx.TensorProto:
+    """Numbers as a list, a tensor as it is; a single number is a list of one, as axes and sizes are."""
+    value = onnx.helper.get_attribute_value(attribute)
+    if isinstance(value, onnx.TensorProto):
+        return onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(value), name)
+    numbers = np.atleast_1d(np.array(value))
+    dtype = np.float32 if numbers.dtype.kind == "f" else np.int64
+    return onnx.numpy_helper.from_array(numbers.astype(dtype), name)
 
 
 def _run_child(directory: Path) -> tuple[int, str]:

@@ -11,10 +11,11 @@ from importlib import import_module
 from pathlib import Path
 
 NO_TORCH = 3
+REFUSED = 4
 
 
 def main(directory: Path) -> int:
-    """Run the script's model once; returns 0, or ``NO_TORCH``."""
+    """Run the script's model once; returns 0, ``NO_TORCH``, or ``REFUSED``: torch won't take an operator."""
     try:
         import numpy as np
 
@@ -28,8 +29,12 @@ def main(directory: Path) -> int:
     network.eval()
     count = len(list(directory.glob("input_*.npy")))
     inputs = [torch.from_numpy(np.load(f"input_{i}.npy")) for i in range(count)]
-    with torch.no_grad():
-        outputs = network(*inputs)
+    try:
+        with torch.no_grad():
+            outputs = network(*inputs)
+    except (TypeError, ValueError) as error:
+        print(f"{type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr)
+        return REFUSED
     for i, output in enumerate(outputs if isinstance(outputs, tuple | list) else [outputs]):
         np.save(f"output_{i}.npy", output.numpy())
     return 0

@@ -15,7 +15,7 @@ import onnx
 from onnx import helper
 
 from fuzzconv.case import Case
-from fuzzconv.findings.batch import batch_message
+from fuzzconv.findings.batch import BEFORE_RECURRENT, CONSTANT_KEEPS_IT, batch_message
 from fuzzconv.findings.draft import constant_tensors
 from fuzzconv.findings.layers import read_layers
 from fuzzconv.findings.traits import EXTERNAL, Trait
@@ -58,6 +58,38 @@ def telling_message(judgement: Judgement, verdict: Verdict) -> str:
     if written and _axes_are_given(judgement.case):
         return WITHOUT_AXES
     return batch_message(judgement, conversion)
+
+
+def files_tell(judgement: Judgement, verdict: Verdict) -> str:
+    """Evidence in ``pnnx.param`` that pnnx lost on the way to ncnn what its passes still had; else empty.
+
+    Batch axes are no matter of its passes: ``pnnx.param`` has every axis, and ``.param`` lacks one.
+    """
+    conversion = judgement.conversions.get(":".join(filter(None, verdict.route.conversion)))
+    message = telling_message(judgement, verdict)
+    if conversion is None or not message:
+        return ""
+    if message in (CONSTANT_KEEPS_IT, BEFORE_RECURRENT):
+        return f"{message}: pnnx.param has all axes, and the batch axes in m_ncnn.py and .param don't agree"
+    text = conversion.files.get("pnnx.param", b"").decode(errors="replace")
+    if message == WITHOUT_AXES and re.search(r"\bdim=\(?-?\d", text):
+        return "pnnx.param has the axes of the reduction, .param has none"
+    if message == NOTHING_LEFT:
+        names = [output.name for output in judgement.case.model.graph.output]
+        made = _made_for(text, names, str(verdict.evidence.get("output")))
+        return f"pnnx.param has {made} before the output, .param has nothing" if made else ""
+    return ""
+
+
+def _made_for(pnnx_param: str, names: list[str], output: str) -> str:
+    """The operator that ``pnnx.param`` has for one graph output alone; empty when there is none."""
+    layers = read_layers(pnnx_param)
+    operands = [layer.inputs[0] for layer in layers if layer.type == "pnnx.Output" and layer.inputs]
+    if output not in names or len(operands) != len(names):
+        return ""
+    operand = operands[names.index(output)]
+    makers = [layer.type for layer in layers if operand in layer.outputs and layer.type != "pnnx.Input"]
+    return "".join(makers) if operands.count(operand) == 1 else ""
 
 
 def storage_cause(case: Case, verdict: Verdict, traits: Collection[Trait]) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto, helper
 from small_cases import array, case, node, verdict
@@ -215,7 +216,7 @@ class Model(torch.nn.Module):
 """
 
 
-def with_torch(factor: int) -> stages.Check:
+def with_torch(factor: object) -> stages.Check:
     converted = conversion("pnnx", pnnx_py=SCRIPT.format(factor).encode(), pnnx_bin=b"")
     wrong = verdict("pnnx:fp16=0/cpu", Kind.DIVERGENCE)
     found = judged(converted, wrong)
@@ -240,3 +241,28 @@ def test_the_passes_under_torch(factor: int, right: bool) -> None:
     if "torch is not installed" in check.told:
         pytest.skip(f"no torch in {stages.TORCH_PYTHON} or this interpreter (an optional extra)")
     assert check.right is right
+
+
+@pytest.mark.slow
+def test_an_operator_that_torch_refuses_was_written_wrongly() -> None:
+    check = with_torch("[][v_0, v_0]")
+    if "torch is not installed" in check.told:
+        pytest.skip(f"no torch in {stages.TORCH_PYTHON} or this interpreter (an optional extra)")
+    assert check.right is False
+    assert check.told.startswith("torch refuses what pnnx's passes wrote: TypeError")
+
+
+def test_constants_that_were_made_attributes_are_inputs_again() -> None:
+    """pnnx writes ``Squeeze(axes=1)`` at opset 13, which no runtime takes."""
+    squeezed = onnx.ModelProto.FromString(simplified("Squeeze"))
+    squeezed.graph.node[0].attribute.append(helper.make_attribute("axes", 1))
+    for value in (*squeezed.graph.input, *squeezed.graph.output):
+        value.type.tensor_type.ClearField("shape")
+    made = case([node("Squeeze", "a")], {"a": array(2, 1)})
+    right = Reference(outputs={"y": array(2)}, bounds={Precision.FP32: {"y": np.full(2, 1e-6)}})
+    converted = conversion("pnnx", pnnxsim_onnx=squeezed.SerializeToString())
+    check = stages.check_simplified(made, converted, right)
+    assert check.right is True
+    assert "inputs again" in check.told
+    wrong = Reference(outputs={"y": array(2) + 1}, bounds={Precision.FP32: {"y": np.full(2, 1e-6)}})
+    assert stages.check_simplified(made, converted, wrong).right is False

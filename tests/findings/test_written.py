@@ -18,6 +18,7 @@ from fuzzconv.findings.written import (
     CONSTANT_AS_BLOB,
     NOTHING_LEFT,
     WITHOUT_AXES,
+    files_tell,
     misstored,
     storage_cause,
     telling_message,
@@ -83,6 +84,47 @@ def with_tensor(operator: str, tensor: onnx.TensorProto) -> Case:
     made = case([node(operator, "x w")], {"x": array(2)})
     made.model.graph.initializer.append(tensor)
     return made
+
+
+@pytest.mark.parametrize(
+    ("pnnx", "told"),
+    [
+        (
+            "torch.mean m 1 1 0 1 dim=(1) keepdim=True",
+            "pnnx.param has the axes of the reduction, .param has none",
+        ),
+        ("torch.mean m 1 1 0 1 keepdim=True", ""),
+    ],
+)
+def test_who_lost_the_axes_is_told_by_pnnx_param(pnnx: str, told: str) -> None:
+    bad = verdict("pnnx:fp16=0/cpu", Kind.SHAPE_MISMATCH, output="y")
+    files = {"pnnx.param": f"7767517\n3 2\npnnx.Input in0 0 1 0\n{pnnx}\npnnx.Output out0 1 0 1\n".encode()}
+    conversion = SimpleNamespace(
+        converter="pnnx", param=REDUCED.format(axes="-23303=0"), feedings=FED, files=files
+    )
+    found = judgement(mean({"a": np.array([1])}), bad, conversions={"pnnx:fp16=0": conversion})
+    assert files_tell(found, bad) == told
+
+
+@pytest.mark.parametrize(
+    ("outputs", "told"),
+    [
+        (("1", "2"), "pnnx.param has torch.exp before the output, .param has nothing"),
+        (("1", "1"), ""),
+        (("1", "0"), ""),
+    ],
+)
+def test_who_lost_an_output_is_told_by_pnnx_param(outputs: tuple[str, str], told: str) -> None:
+    made = case([node("Neg", "x", "t"), node("Exp", "t")], {"x": array(2)}, outputs=("t", "y"))
+    bad = verdict("pnnx:fp16=0/cpu", Kind.SHAPE_MISMATCH, output="y")
+    lines = ["pnnx.Input in0 0 1 0", "torch.neg n 1 1 0 1", "torch.exp e 1 1 1 2"]
+    lines += [f"pnnx.Output out{i} 1 0 {name}" for i, name in enumerate(outputs)]
+    files = {"pnnx.param": "\n".join(["7767517", "5 3", *lines]).encode()}
+    fed = (Feeding((), (Binding("y", "in0"),)),)
+    conversion = SimpleNamespace(
+        converter="pnnx", param=REDUCED.format(axes="-23303=1,0"), feedings=fed, files=files
+    )
+    assert files_tell(judgement(made, bad, conversions={"pnnx:fp16=0": conversion}), bad) == told
 
 
 ONE_BLOB_ONLY = "invalid bottom_count or top_count for one_blob_only layer 3"

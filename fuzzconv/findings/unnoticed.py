@@ -1,0 +1,141 @@
+"""What a converter takes no notice of: a variant that means something else and is converted to the same.
+
+An attribute is reset or set, an optional input left out, the opset changed. Where ONNX's result is another
+then, and the same network is right for the variant, the difference was lost on the way; the first file that
+lacks it tells where. Nothing but the tools under test and the reference is asked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import partial
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+from onnx import AttributeProto, helper
+
+from fuzzconv.case import Case
+from fuzzconv.converters.conversion import Conversion
+from fuzzconv.findings.attributes import schema_of
+from fuzzconv.findings.draft import Draft, with_opset
+from fuzzconv.findings.layers import read_layers
+from fuzzconv.findings.passes.attributes import drop_inputs, reset_attributes
+from fuzzconv.findings.passes.edit import Edit
+from fuzzconv.findings.rebuild import rebuilt
+from fuzzconv.judgement import Judge, Judgement
+from fuzzconv.reference.reference import Reference
+from fuzzconv.verdict import Kind, Verdict
+
+_MOST_VARIANTS = 12
+_OPSETS = (11, 13, 18)
+_WHOLE = ("no attributes", "plain window")
+_PLUMBING = ("pnnx.Input", "pnnx.Output", "pnnx.Attribute", "Input", "Split", "MemoryData")
+_NUMBERED = re.compile(r"(\$\w+)=\S*")
+_SWITCH = (0, 1)
+
+
+class Unnoticed(NamedTuple):
+    """A difference that was lost: whether pnnx's passes lost it (``pnnx.param`` lacks it), and a sentence."""
+
+    by_passes: bool
+    told: str
+
+
+def unnoticed(judgement: Judgement, verdict: Verdict, judge: Judge) -> Unnoticed | None:
+    """The first difference that is lost in the network of a wrong result; None when none is found."""
+    name = ":".join(filter(None, verdict.route.conversion))
+    mine = judgement.conversions.get(name)
+    for told, variant in islice(_variants(judgement.case), _MOST_VARIANTS) if mine else ():
+        other = judge.judge(variant, [verdict.route])
+        theirs = other.conversions.get(name)
+        right = [v.kind for v in other.verdicts] == [Kind.OK]
+        if mine is None or theirs is None or not right or not _differ(judgement.reference, other.reference):
+            continue
+        for file, by_passes in (("pnnx.param", True), ("ncnn.param", False)):
+            written = _written(mine, file)
+            if written and written == _written(theirs, file):
+                return Unnoticed(
+                    by_passes, f"{told} the {file} is the same, and right: the difference is lost"
+                )
+    return None
+
+
+def _variants(case: Case) -> Iterator[tuple[str, Case]]:
+    """Valid cases that differ in one thing, and how."""
+    removed = [e for e in (*reset_attributes(case), *drop_inputs(case)) if not e.label.startswith(_WHOLE)]
+    named = [(_without(edit.label), edit) for edit in removed]
+    opsets = [Edit(f"in opset {v}", partial(with_opset, case, v)) for v in _OPSETS if v != case.opset]
+    for told, edit in (*named, *((e.label, e) for e in (*_switched(case), *opsets))):
+        made = edit.make()
+        valid = rebuilt(made) if made is not None else None
+        if valid is not None:
+            yield told, valid
+
+
+def _without(label: str) -> str:
+    """A pass's label (``no alpha 0``, ``fewer inputs 2 0``: the last word is the node) as words."""
+    return re.sub(r"^(no|fewer) (inputs )?", r"without \2", label.rpartition(" ")[0]).replace(
+        "inputs", "input"
+    )
+
+
+def _switched(case: Case) -> Iterator[Edit]:
+    """Each switch (0 or 1, not given) of each node the other way."""
+    for i, node in enumerate(case.model.graph.node):
+        schema = schema_of(node, case.opset)
+        given = {attribute.name for attribute in node.attribute}
+        for name, declared in sorted(schema.attributes.items()) if schema else ():
+            default = declared.default_value
+            if name not in given and default.type == AttributeProto.INT and default.i in _SWITCH:
+                yield Edit(f"with {name}={1 - default.i}", partial(_with, case, i, name, 1 - default.i))
+
+
+def _with(case: Case, position: int, name: str, value: int) -> Case:
+    draft = Draft(case)
+    draft.nodes[position].attribute.append(helper.make_attribute(name, value))
+    return draft.case()
+
+
+def _differ(one: Reference, other: Reference) -> bool:
+    """Whether the two models mean different things."""
+    for (_, first), (_, second) in zip(one.outputs.items(), other.outputs.items(), strict=False):
+        if first.shape != second.shape or not np.allclose(
+            first, second, rtol=1e-2, atol=1e-3, equal_nan=True
+        ):
+            return True
+    return False
+
+
+def _written(conversion: Conversion, file: str) -> tuple[list[str], bytes] | None:
+    """The operators in a file, each with its parameters, and the weights beside it; None without operators.
+
+    Names of blobs, shapes and the lines of stored constants are left out.
+    """
+    if file == "ncnn.param":
+        text, weights = conversion.param or "", conversion.weights or b""
+    else:
+        text = conversion.files.get(file, b"").decode(errors="replace")
+        weights = conversion.files.get("pnnx.bin", b"")
+    alive = _alive(text)
+    found = []
+    for line in text.splitlines()[2:]:
+        words = line.split()
+        if words and words[0] not in _PLUMBING and words[1] in alive:
+            settings = [w for w in words[4:] if "=" in w and not w.startswith(("#", "@"))]
+            found.append(" ".join([words[0], *(_NUMBERED.sub(r"\1", w) for w in settings)]))
+    return (found, weights) if found else None
+
+
+def _alive(text: str) -> set[str]:
+    """Names of the layers that an output needs (pnnx.param says which those are; in .param all count)."""
+    layers = read_layers(text)
+    outputs = [layer for layer in layers if layer.type == "pnnx.Output"]
+    needed = {name for layer in outputs for name in layer.inputs}
+    alive = {layer.name for layer in layers} if not outputs else set()
+    for layer in reversed(layers):
+        if needed & set(layer.outputs):
+            alive.add(layer.name)
+            needed |= set(layer.inputs)
+    return alive

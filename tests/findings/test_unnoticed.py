@@ -1,0 +1,80 @@
+"""Differences that a converter loses are found by converting the variant too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+
+import pytest
+from small_cases import array, case, node, verdict
+
+from fuzzconv.case import Case
+from fuzzconv.findings.rebuild import tensor_values
+from fuzzconv.findings.unnoticed import _written, unnoticed
+from fuzzconv.judgement import Judgement
+from fuzzconv.reference.reference import Reference
+from fuzzconv.route import Route
+from fuzzconv.verdict import Kind
+
+ROUTE = "pnnx:fp16=0/cpu"
+LEAKY = case([node("LeakyRelu", "x", alpha=0.5)], {"x": -array(3)})
+PNNX = "7767517\n3 2\npnnx.Input in0 0 1 0\nF.leaky_relu f 1 1 0 1 {} $input=0 #1=(3)f32\n"
+NCNN = "7767517\n2 2\nInput in0 0 1 in0\nReLU r 1 1 in0 out0 {}\n"
+
+
+class Converts:
+    """Writes the alpha that ``pnnx`` and ``ncnn`` make of the node's; right where ncnn's is the node's."""
+
+    def __init__(self, pnnx: float | None = None, ncnn: float | None = None, weights: bool = False) -> None:
+        self._pnnx, self._ncnn, self._weights = pnnx, ncnn, weights
+
+    def judge(self, judged: Case, routes: Sequence[Route]) -> Judgement:
+        alpha = {a.name: a.f for n in judged.model.graph.node for a in n.attribute}.get("alpha", 0.01)
+        passed = alpha if self._pnnx is None else self._pnnx
+        lowered = passed if self._ncnn is None else self._ncnn
+        conversion = SimpleNamespace(
+            param=NCNN.format(f"0={lowered}"),
+            weights=str(alpha).encode() if self._weights else b"",
+            files={"pnnx.param": PNNX.format(f"negative_slope={passed}").encode()},
+            feedings=(),
+        )
+        values = tensor_values(judged)
+        assert values is not None
+        kind = Kind.OK if abs(lowered - alpha) < 1e-6 else Kind.DIVERGENCE
+        return Judgement(
+            judged,
+            Reference(outputs={"y": values["y"]}),
+            tuple(verdict(str(route), kind) for route in routes),
+            conversions={"pnnx:fp16=0": conversion},
+        )
+
+
+def lost(judge: Converts) -> object:
+    found = judge.judge(LEAKY, [Route.parse(ROUTE)])
+    return unnoticed(found, found.verdicts[0], judge)
+
+
+@pytest.mark.parametrize(("pnnx", "ncnn", "by_passes"), [(0.01, None, True), (None, 0.01, False)])
+def test_the_file_that_lacks_the_difference_tells_who_lost_it(
+    pnnx: float | None, ncnn: float | None, by_passes: bool
+) -> None:
+    found = lost(Converts(pnnx, ncnn))
+    assert found is not None
+    assert found.by_passes is by_passes
+    name = "pnnx.param" if by_passes else "ncnn.param"
+    assert found.told == f"without alpha the {name} is the same, and right: the difference is lost"
+
+
+def test_a_network_that_is_wrong_for_the_variant_too_tells_nothing() -> None:
+    assert lost(Converts(pnnx=0.3)) is None
+
+
+def test_what_no_output_needs_is_no_difference() -> None:
+    dead = PNNX.format("negative_slope=0.1") + "F.relu {} 1 1 0 7\npnnx.Output out0 1 0 1\n"
+    texts = [dead.format(f"r{i}").replace("F.relu r1", "F.silu r1") for i in range(2)]
+    one, other = (SimpleNamespace(files={"pnnx.param": t.encode()}) for t in texts)
+    assert _written(one, "pnnx.param") == _written(other, "pnnx.param")
+
+
+def test_a_difference_may_be_in_the_weights() -> None:
+    assert lost(Converts(ncnn=0.01, weights=True)) is None
