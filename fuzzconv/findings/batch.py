@@ -7,7 +7,7 @@ whatever operators met; ``batch_message`` says which of two things happened inst
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from fuzzconv.converters.conversion import Conversion, Feeding
 from fuzzconv.findings.draft import constant_tensors
@@ -16,22 +16,25 @@ from fuzzconv.findings.tails import RECURRENT_LAYERS
 from fuzzconv.judgement import Judgement
 
 CONSTANT_KEEPS_IT = "constant that keeps its batch axis"
-BEFORE_RECURRENT = "batch axis before a recurrent layer"
+BESIDE_RECURRENT = "batch axis beside a recurrent layer"
+MESSAGES = frozenset({CONSTANT_KEEPS_IT, BESIDE_RECURRENT})
+"""What comes of these is chance: a wrong shape or value, a blob that can't be extracted, a crash of ncnn."""
 
 _OF_RECURRENT = 1
 """The batch axis of a recurrent layer in ONNX and, without ``batch_first``, in torch."""
+_PASSING_ON = frozenset({"Input", "Split"})
 _SIZES = ("0", "1", "11", "2")
 
 
 def batch_message(judgement: Judgement, conversion: Conversion) -> str:
-    """What became of the batch axis in the network of a wrong result; empty when nothing tells."""
+    """What became of the batch axis in a network that fails when it runs; empty when nothing tells."""
     if conversion.converter != "pnnx" or not conversion.feedings:
         return ""
     feeding = conversion.feedings[0]
     layers = read_layers(conversion.param or "")
     if _constant_keeps_it(judgement, conversion, feeding, layers):
         return CONSTANT_KEEPS_IT
-    return BEFORE_RECURRENT if _axis_changes_before_recurrent(feeding, layers) else ""
+    return BESIDE_RECURRENT if _axis_changes_beside_recurrent(feeding, layers) else ""
 
 
 def _constant_keeps_it(
@@ -69,13 +72,15 @@ def _written_constants(param: str) -> Iterable[tuple[str, tuple[int, ...]]]:
             yield words[4], tuple(int(settings[key]) for key in _SIZES if key in settings)
 
 
-def _axis_changes_before_recurrent(feeding: Feeding, layers: Iterable[Layer]) -> bool:
-    """Whether a recurrent layer reads what another layer made, and its batch axis isn't the network's."""
+def _axis_changes_beside_recurrent(feeding: Feeding, layers: Sequence[Layer]) -> bool:
+    """Whether a recurrent layer has a neighbour that computes, and its batch axis isn't the network's."""
     made_by = {name: layer.type for layer in layers for name in layer.outputs}
+    of_recurrent = {name for layer in layers if layer.type in RECURRENT_LAYERS for name in layer.outputs}
     inner = any(
-        made_by.get(layer.inputs[0], "Input") not in ("Input", "Split")
+        made_by.get(layer.inputs[0], "Input") not in _PASSING_ON
         for layer in layers
         if layer.type in RECURRENT_LAYERS and layer.inputs
     )
+    outer = any(of_recurrent & set(layer.inputs) and layer.type not in _PASSING_ON for layer in layers)
     axes = {binding.batch_axis for binding in (*feeding.inputs, *feeding.outputs)}
-    return inner and axes != {_OF_RECURRENT}
+    return (inner or outer) and axes != {_OF_RECURRENT}

@@ -15,6 +15,7 @@ import re
 from collections.abc import Collection
 from dataclasses import replace
 
+from fuzzconv.findings.batch import MESSAGES
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.signature import covers, same_frame
 from fuzzconv.findings.traits import EXTERNAL, split_operator
@@ -54,12 +55,14 @@ def is_variant(known: Signature, other: Signature) -> bool:
 
 
 def is_symptom(known: Signature, other: Signature) -> bool:
-    """Whether both are what one cause can show alternately: of unread constants, or of damaged memory."""
+    """Whether one cause shows both: constants that are not read, a batch axis gone, damaged memory."""
     if known.converter != other.converter or known.condition != other.condition:
         return False
     if known.operators == other.operators and any(map(is_storage, known.operators)):
         external = any(EXTERNAL in operator for operator in known.operators)
         return external or (wordless(known) and wordless(other))
+    if known.message == other.message and known.message in MESSAGES:
+        return True
     crashes = known.family == other.family == "crash" and known.stage == other.stage
     return crashes and wordless(known) and wordless(other) and is_variant(known, _said(other, known.message))
 

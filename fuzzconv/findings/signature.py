@@ -23,7 +23,7 @@ from fuzzconv.case import Array
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.tails import absorbed
 from fuzzconv.findings.traits import EXTERNAL, Trait, operators_of, split_operator, traits_of
-from fuzzconv.findings.written import is_storage, misstored, storage_cause, telling_message
+from fuzzconv.findings.written import is_storage, misstored, refused_layer, storage_cause, telling_message
 from fuzzconv.judgement import Judgement
 from fuzzconv.runtime.options import condition_of, row_order
 from fuzzconv.verdict import Kind, Verdict
@@ -105,12 +105,15 @@ def signature_of(
         condition=condition,
         message=_message(verdict),
     )
-    told = telling_message(judgement, verdict) if family in ("result", "load") else ""
+    told = (
+        telling_message(judgement, verdict) if family in ("result", "load") or verdict.stage == "run" else ""
+    )
     if told:
         return replace(frame, message=told)
     if family == "crash" and _TELLING.search(frame.message):
         return frame
     operators = misstored(case, verdict, frame.condition) or storage_cause(case, verdict, traits or ())
+    operators = operators or (refused_layer(judgement, verdict) if family == "load" else ())
     if not operators:
         conversion = judgement.conversions.get(":".join(filter(None, verdict.route.conversion)))
         told_of = traits_of(case) if traits is None else traits

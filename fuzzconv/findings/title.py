@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from fuzzconv.errors import UsageError
-from fuzzconv.findings.batch import BEFORE_RECURRENT, CONSTANT_KEEPS_IT
+from fuzzconv.findings.batch import BESIDE_RECURRENT, CONSTANT_KEEPS_IT
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.traits import LARGE, split_operator
 from fuzzconv.findings.written import CONSTANT_AS_BLOB, NOTHING_LEFT, WITHOUT_AXES
@@ -29,7 +29,7 @@ _ANY = {
     WITHOUT_AXES: "a reduction over some axes, none of them passed on,",
     CONSTANT_AS_BLOB: "a layer of one input that is given a constant (axes, pads) as a second one",
     CONSTANT_KEEPS_IT: "a constant that keeps its batch axis where the others lose theirs",
-    BEFORE_RECURRENT: "a recurrent layer behind a layer with another batch axis",
+    BESIDE_RECURRENT: "a recurrent layer beside a layer with another batch axis",
 }
 _ANY_CRASH = "an error of its onnxruntime"
 _CONDITIONS = {"fp16=1": "with fp16=1", "vulkan": "on Vulkan"}
@@ -90,14 +90,17 @@ def _outcome(signature: Signature, verdict: Verdict) -> str:
     evidence = verdict.evidence
     if signature.family == "crash":
         who = "the converter" if signature.stage == "convert" else f"ncnn ({signature.stage})"
-        told = signature.message if not signature.operators else evidence.get("signal")
+        told = (
+            evidence.get("signal") if signature.operators or signature.message in _ANY else signature.message
+        )
         return f"crashes {who}{_in_brackets(told)}"
     if signature.family == "hang":
         return f"hangs {'the converter' if signature.stage == 'convert' else 'ncnn'}"
     if signature.family == "refused":
         return f"is refused{_in_brackets(signature.message)}"
     if signature.family == "load":
-        return f"can't be run by ncnn{_in_brackets(signature.message)}"
+        told = evidence.get("message") if signature.message in _ANY else signature.message
+        return f"can't be run by ncnn{_in_brackets(told)}"
     return _wrong_values(verdict)
 
 

@@ -15,9 +15,11 @@ import onnx
 from onnx import helper
 
 from fuzzconv.case import Case
-from fuzzconv.findings.batch import BEFORE_RECURRENT, CONSTANT_KEEPS_IT, batch_message
+from fuzzconv.findings.batch import MESSAGES as BATCH_MESSAGES
+from fuzzconv.findings.batch import batch_message
 from fuzzconv.findings.draft import constant_tensors
 from fuzzconv.findings.layers import read_layers
+from fuzzconv.findings.subgraph import operator_nodes
 from fuzzconv.findings.traits import EXTERNAL, Trait
 from fuzzconv.judgement import Judgement
 from fuzzconv.verdict import Kind, Verdict
@@ -30,6 +32,7 @@ _SHORT_FILE = "ModelBin read"
 """ncnn's first words when the ``.bin`` ends too early."""
 _TOO_MANY_INPUTS = "invalid bottom_count or top_count for one_blob_only layer"
 """What ncnn says of a layer that takes one input and was given several."""
+_REFUSED_LAYER = re.compile(r"layer load_(?:param|model) \d+ (\S+) failed")
 _CONSTANT = re.compile(r"'(.*?)' (\w+)\[")
 _NO_AXES = "-23303=0"
 """How a ``.param`` says that ``Reduction``'s array of axes is empty."""
@@ -40,10 +43,12 @@ _MOST_DIMS = 4
 
 
 def telling_message(judgement: Judgement, verdict: Verdict) -> str:
-    """What is plainly wrong with the network that gave a wrong result, or can't be loaded; else empty."""
+    """What is plainly wrong with the network that can't be loaded or run, or is wrong; else empty."""
     conversion = judgement.conversions.get(":".join(filter(None, verdict.route.conversion)))
     if conversion is None:
         return ""
+    if verdict.stage == "run":
+        return batch_message(judgement, conversion)
     if verdict.kind is Kind.LOAD_FAILURE:
         return CONSTANT_AS_BLOB if _too_many_inputs(verdict, conversion.param or "") else ""
     if not conversion.feedings:
@@ -69,7 +74,7 @@ def files_tell(judgement: Judgement, verdict: Verdict) -> str:
     message = telling_message(judgement, verdict)
     if conversion is None or not message:
         return ""
-    if message in (CONSTANT_KEEPS_IT, BEFORE_RECURRENT):
+    if message in BATCH_MESSAGES:
         return f"{message}: pnnx.param has all axes, and the batch axes in m_ncnn.py and .param don't agree"
     text = conversion.files.get("pnnx.param", b"").decode(errors="replace")
     if message == WITHOUT_AXES and re.search(r"\bdim=\(?-?\d", text):
@@ -106,6 +111,19 @@ def storage_cause(case: Case, verdict: Verdict, traits: Collection[Trait]) -> tu
     if verdict.kind is Kind.CRASH and doubles and any(trait.word == "float64" for trait in traits):
         return ("constant(float64)",)
     return ()
+
+
+def refused_layer(judgement: Judgement, verdict: Verdict) -> tuple[str, ...]:
+    """The type of the layer that ncnn names when it refuses to load a network of several operators.
+
+    The operators around it only make it what it is.
+    """
+    conversion = judgement.conversions.get(":".join(filter(None, verdict.route.conversion)))
+    named = _REFUSED_LAYER.search(str(verdict.evidence.get("message")))
+    if not named or conversion is None or len(operator_nodes(judgement.case.model)) < 2:
+        return ()
+    layers = read_layers(conversion.param or "")
+    return tuple(f"ncnn.{layer.type}" for layer in layers if layer.name == named[1])[:1]
 
 
 def is_storage(operator: str) -> bool:

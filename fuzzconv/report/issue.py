@@ -20,7 +20,7 @@ from fuzzconv.report.model_text import case_text
 from fuzzconv.report.param_text import named_param
 from fuzzconv.report.plain_run import fed_forms, plain_run
 from fuzzconv.report.ranking import LEGACY_CONVERTER
-from fuzzconv.report.script import command_line, tools_involved
+from fuzzconv.report.script import command_line, external_file, save_options, tools_involved
 from fuzzconv.report.side_by_side import side_by_side
 from fuzzconv.report.tolerance import tolerances
 
@@ -30,6 +30,8 @@ _MAX_MODEL_LINES = 60
 _ABOUT_PNNX = (
     "The wheel's native binary is `pnnx/pnnx` in site-packages; the script that pip puts on PATH wants torch."
 )
+_ECHO = re.compile(r"\w+ = ")
+"""How pnnx begins: every option it was given, and the names of the files it will write."""
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -84,7 +86,7 @@ def _log_lines(finding: Finding) -> list[str]:
     conversion = finding.conversions.get(conversion_of(finding))
     if conversion and not any(line.strip() for line in lines):
         lines = [*conversion.warnings, *conversion.unsupported]
-    return [line for line in lines if line.strip()]
+    return [line for line in lines if line.strip() and not _ECHO.match(line)]
 
 
 def conversion_of(finding: Finding) -> str:
@@ -96,7 +98,10 @@ def _model(finding: Finding) -> str:
     text = case_text(finding.case)
     if text.count("\n") > _MAX_MODEL_LINES:
         text = "\n".join(text.splitlines()[:_MAX_MODEL_LINES]) + "\n… (whole in model.txt)"
-    return "1. original model: `model.onnx`, which is\n\n" + fenced(text)
+    attached = "`model.onnx`"
+    if finding.case.external_data:
+        attached += f" with its weights beside it in {code(external_file(finding))} (external data)"
+    return f"1. original model: {attached}, which is\n\n" + fenced(text)
 
 
 def _steps(finding: Finding) -> str:
@@ -113,9 +118,22 @@ def _steps(finding: Finding) -> str:
     steps += "compare; it exits with 1 while the bug is there:\n\n" + fenced("python reproduce.py", "sh")
     source = model_source(finding.case.model)
     if "stored_model" not in source:
-        head = "import numpy as np\nfrom onnx import TensorProto, helper, numpy_helper\n\n\n"
-        steps += f"\n\nThe model in code:\n\n{fenced(head + source, 'python')}"
+        steps += f"\n\nThe model in code:\n\n{fenced(_with_imports(finding, source), 'python')}"
     return steps
+
+
+def _with_imports(finding: Finding, source: str) -> str:
+    """The function that builds the model, with the imports it needs, and how it is saved if that matters."""
+    from_onnx = [name for name in ("TensorProto", "helper", "numpy_helper") if f"{name}." in source]
+    head = "import numpy as np\n" if "np." in source else ""
+    head += "import onnx\n" if finding.case.external_data else ""
+    head += f"from onnx import {', '.join(from_onnx)}\n\n\n"
+    tail = (
+        f'\n\nonnx.save(build_model(), "model.onnx"{save_options(finding)})'
+        if finding.case.external_data
+        else ""
+    )
+    return head + source.rstrip() + tail
 
 
 def _about_onnx2ncnn(finding: Finding) -> str:
@@ -214,7 +232,10 @@ def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 def _routes(finding: Finding) -> str:
     if len(finding.verdicts) < 2:
         return ""
-    rows = [(code(str(v.route)), v.kind.value, one_line(v.detail)) for v in finding.verdicts]
+    alike: dict[tuple[str, str], list[str]] = {}
+    for verdict in finding.verdicts:
+        alike.setdefault((verdict.kind.value, verdict.detail), []).append(code(str(verdict.route)))
+    rows = [(", ".join(routes), kind, one_line(detail)) for (kind, detail), routes in alike.items()]
     return "### the same model on every route\n\n" + table(("route", "verdict", "what happened"), rows)
 
 
@@ -249,4 +270,6 @@ def _blame(finding: Finding) -> str:
     evidence = "".join(
         f"\n- {one_line(sentence)}" for sentence in blame.evidence if "torch is not installed" not in sentence
     )
-    return f"### where it goes wrong\n\n{one_line(blame.stage)}{layer}{evidence}"
+    told = f"### where it goes wrong\n\n{one_line(blame.stage)}{layer}{evidence}"
+    shown = stages and finding.verdict.stage == "compare" and not finding.verdict.kind.is_weight_fault
+    return f"{told}\n\n{fenced(stages)}" if shown else told

@@ -90,12 +90,22 @@ def inputshape(inputs: Mapping[str, NDArray[np.generic]]) -> str:
     )
 
 
+def external_file(finding: Finding) -> str:
+    """The file beside the model that its weights are in, where they are external data."""
+    return finding.case.external_file or EXTERNAL_DATA_FILE
+
+
+def save_options(finding: Finding) -> str:
+    """Further arguments of ``onnx.save``, as code; empty for a model in one file."""
+    if not finding.case.external_data:
+        return ""
+    return f", save_as_external_data=True, size_threshold=0, location={quoted(external_file(finding))}"
+
+
 def _pieces(finding: Finding) -> list[str]:
     """The functions of the script, in reading order: what is tested and how first, plumbing after."""
     verdict, converter = finding.verdict, finding.verdict.route.converter
     in_converter = verdict.stage == "convert"
-    location = quoted(finding.case.external_file or EXTERNAL_DATA_FILE)
-    save = f", save_as_external_data=True, size_threshold=0, location={location}"
     arguments = "".join(f', "{a}"' for a in route_arguments(finding))
     child_call = _template("main_weights" if verdict.kind.is_weight_fault else "main_child")
     return [
@@ -104,7 +114,7 @@ def _pieces(finding: Finding) -> list[str]:
         *([] if in_converter else [_child(finding), _template("child")]),
         _template(
             "convert",
-            SAVE=save if finding.case.external_data else "",
+            SAVE=save_options(finding),
             ARGUMENTS=arguments,
             LOG="log[-12:]" if in_converter else "line for line in log if re.search(NOTABLE, line)",
         ),

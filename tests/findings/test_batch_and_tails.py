@@ -10,7 +10,7 @@ from small_cases import array, case, judgement, node, verdict
 
 from fuzzconv.case import Case
 from fuzzconv.converters.conversion import Binding, Feeding
-from fuzzconv.findings.batch import BEFORE_RECURRENT, CONSTANT_KEEPS_IT, batch_message
+from fuzzconv.findings.batch import BESIDE_RECURRENT, CONSTANT_KEEPS_IT, batch_message
 from fuzzconv.findings.signature import signature_of
 from fuzzconv.findings.tails import absorbed
 from fuzzconv.verdict import Kind
@@ -62,14 +62,17 @@ def test_a_recurrent_state_keeps_it_even_with_one_element() -> None:
     assert batch_message(judgement(made), converted(param, {"x": 1}, 1)) == CONSTANT_KEEPS_IT
 
 
+IN_FRONT = "7767517\n3 3\nInput in0 0 1 in0\nGRU gru 1 1 in0 a 0=2\nBatchNorm b 1 1 a out0 0=2\n"
 BEHIND = "7767517\n3 3\nInput in0 0 1 in0\nUnaryOp u 1 1 in0 a 0=0\nGRU gru 1 1 a out0 0=2\n"
 
 
 @pytest.mark.parametrize(
     ("param", "axes", "expected"),
     [
-        (BEHIND, (1, None), BEFORE_RECURRENT),
-        (BEHIND, (0, 0), BEFORE_RECURRENT),
+        (BEHIND, (1, None), BESIDE_RECURRENT),
+        (BEHIND, (0, 0), BESIDE_RECURRENT),
+        (IN_FRONT, (1, 0), BESIDE_RECURRENT),
+        (IN_FRONT, (1, 1), ""),
         (BEHIND, (1, 1), ""),
         (GRU_ALONE, (0, 0), ""),
     ],
@@ -81,6 +84,19 @@ def test_a_recurrent_layer_behind_another_needs_the_batch_axis_that_it_has(
     assert batch_message(judgement(made), converted(param, {"x": axes[0]}, axes[1])) == expected
     other = converted(param, {"x": axes[0]}, axes[1], converter="onnx2ncnn")
     assert batch_message(judgement(made), other) == ""
+
+
+@pytest.mark.parametrize("kind", [Kind.CRASH, Kind.LOAD_FAILURE])
+def test_a_network_that_fails_when_it_runs_is_told_by_the_same(kind: Kind) -> None:
+    made = case([node("Relu", "x", "t"), node("Abs", "t")], {"x": array(2, 1, 1)})
+
+    def message(stage: str) -> str:
+        bad = verdict("pnnx:fp16=0/cpu", kind, stage)
+        found = judgement(made, bad, conversions={"pnnx:fp16=0": converted(BEHIND, {"x": 1}, None)})
+        return signature_of(found, bad).message
+
+    assert message("run") == BESIDE_RECURRENT
+    assert message("convert") != BESIDE_RECURRENT
 
 
 SQUEEZED = [node("GRU", "x w r", "t", hidden_size=2), node("Squeeze", "t a")]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from fuzzconv.findings.batch import BESIDE_RECURRENT, CONSTANT_KEEPS_IT
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.kin import is_symptom, is_variant
 
@@ -64,6 +65,10 @@ def bad(family: str, operators: tuple[str, ...], message: str = "", converter: s
             bad("crash", DOUBLE, "SIGABRT: heap corruption"),
         ),
         (
+            Signature("result", "pnnx", "compare", (), "", BESIDE_RECURRENT),
+            Signature("crash", "pnnx", "run", (), "", BESIDE_RECURRENT),
+        ),
+        (
             bad("crash", ("Sum(inputs=1)",), "SIGSEGV: ############# pass_levelN"),
             bad("crash", ("Max(inputs=1)",), "SIGABRT: heap corruption"),
         ),
@@ -78,6 +83,10 @@ def test_what_one_cause_shows_alternately_is_one_finding(known: Signature, other
     ("known", "other"),
     [
         (bad("crash", EXTERNAL, "SIGABRT: x"), bad("weights", EXTERNAL, converter="onnx2ncnn")),
+        (
+            Signature("result", "pnnx", "compare", (), "", BESIDE_RECURRENT),
+            Signature("result", "pnnx", "compare", (), "", CONSTANT_KEEPS_IT),
+        ),
         (bad("weights", EXTERNAL), bad("weights", ("constants(external data in an unusual file)",))),
         (bad("weights", DOUBLE), bad("crash", DOUBLE, "SIGABRT: what(): map::at")),
         (bad("crash", ("Sum",), "SIGSEGV: ############# pass_ncnn"), bad("crash", ("Conv",), "SIGSEGV")),

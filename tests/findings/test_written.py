@@ -151,6 +151,23 @@ def test_an_input_that_should_be_a_parameter_is_one_cause_whatever_operator(oper
     assert load_failure("layer load_param 1 y failed") != CONSTANT_AS_BLOB
 
 
+UNSQUEEZE = "7767517\n3 3\nInput x 0 1 x\nExpandDims unsqueeze_0 1 1 x a 0=9\n{} f 1 1 a y\n"
+
+
+@pytest.mark.parametrize("behind", ["Flatten", "ReduceL1"])
+def test_of_several_operators_the_layer_that_ncnn_refuses_is_the_cause(behind: str) -> None:
+    message = "layer load_param 1 unsqueeze_0 failed"
+    bad = verdict("onnx2ncnn/cpu", Kind.LOAD_FAILURE, "load", message=message)
+    conversion = SimpleNamespace(param=UNSQUEEZE.format(behind), feedings=FED)
+
+    def operators(made: Case) -> tuple[str, ...]:
+        return signature_of(judgement(made, bad, conversions={"onnx2ncnn": conversion}), bad, ()).operators
+
+    pair = case([node("Unsqueeze", "x a", "t"), node(behind, "t")], {"x": array(2)})
+    assert operators(pair) == ("ncnn.ExpandDims",)
+    assert operators(case([node("Unsqueeze", "x a")], {"x": array(2)})) == ("Unsqueeze",)
+
+
 DOUBLE = numpy_helper.from_array(np.array([1.0, 2.0]), "w")
 RAW_HALF = numpy_helper.from_array(np.array([1, 2], np.float16), "w")
 TYPED_HALF = helper.make_tensor("w", onnx.TensorProto.FLOAT16, [2], [1, 2])

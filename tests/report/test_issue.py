@@ -119,3 +119,37 @@ def test_a_tolerance_is_never_absurdly_small_unless_the_fault_is() -> None:
     assert tolerances(made) == {"z": pytest.approx(2e-4, rel=0.01)}  # 1e-6 of 200
     tiny = {"pnnx:fp16=0/cpu": {"z": np.array([[1e-5, 200]], np.float32)}}
     assert tolerances(replace(made, actual=tiny)) == {"z": 7.5e-37}
+
+
+def test_weights_beside_the_model_are_told_and_saved_so() -> None:
+    made = finding(healthy(), Kind.CRASH, "pnnx:fp16=0/cpu")
+    inside = issue_text(made)
+    beside = issue_text(replace(made, case=replace(made.case, external_data=True)))
+    assert "external data" not in inside
+    assert "onnx.save(" not in inside
+    assert "its weights beside it in `model.onnx.data` (external data)" in beside
+    save = 'onnx.save(build_model(), "model.onnx", save_as_external_data=True, size_threshold=0, location='
+    assert save in beside
+    assert "import onnx\n" in beside
+
+
+def test_routes_with_one_outcome_share_a_row() -> None:
+    made = finding(healthy(), Kind.CRASH, "pnnx:fp16=0/cpu")
+    routes = ("pnnx:fp16=0/cpu", "pnnx:fp16=0/vulkan", "onnx2ncnn/cpu")
+    verdicts = tuple(Verdict(Route.parse(r), Kind.CRASH, f"{r[:4]} died") for r in routes)
+    text = issue_text(replace(made, verdicts=verdicts))
+    assert "| `pnnx:fp16=0/cpu`, `pnnx:fp16=0/vulkan` | crash | pnnx died |" in text
+    assert "| `onnx2ncnn/cpu` | crash | onnx died |" in text
+
+
+def test_the_log_begins_where_the_tool_begins_to_work() -> None:
+    made = finding(healthy(), Kind.CRASH, "pnnx:fp16=0/cpu")
+    said = "pnnxparam = m.pnnx.param\nfp16 = 0\n############# pass_level0 onnx\nCheck failed: a == b"
+    text = issue_text(replace(made, verdict=replace(made.verdict, evidence={"stderr": said})))
+    assert "```\n############# pass_level0 onnx\nCheck failed: a == b\n```" in text
+
+
+def test_the_operator_at_every_stage_is_shown_with_the_blame() -> None:
+    text = wrong_values()
+    told = text.partition("### where it goes wrong")[2]
+    assert told.index("pnnxsim.onnx is right") < told.index("ONNX        ")
