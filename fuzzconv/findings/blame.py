@@ -91,6 +91,10 @@ class _Inquiry:
             return self._blame(stage)
         if self._options_that_help():
             return self._blame(CPU_LAYER if self._verdict.route.device == "cpu" else SHADER)
+        elsewhere = self._right_elsewhere()
+        if elsewhere:
+            self._evidence.append(f"the same network is right on {elsewhere}")
+            return self._blame(CPU_LAYER if self._verdict.route.device == "cpu" else SHADER)
         told_alike = self._verdict.stage == "compare" and self._devices_agree()
         if self._verdict.route.converter == "pnnx" and not passes_right:
             return self._blame(UNKNOWN)
@@ -152,6 +156,12 @@ class _Inquiry:
             self._evidence.append(f"no other option of ncnn makes it right on {where}")
         return bool(helping)
 
+    def _right_elsewhere(self) -> str:
+        """A device on which the same network is right, so that it is not the network that is wrong."""
+        route = self._verdict.route
+        others = [v for v in self._judgement.verdicts if v.route == replace(route, device=v.route.device)]
+        return next((v.route.device for v in others if v.kind is Kind.OK), "")
+
     def _devices_agree(self) -> bool:
         """Whether Vulkan shows the same wrong values: another implementation, told the same."""
         route = self._verdict.route
@@ -159,9 +169,7 @@ class _Inquiry:
             device = other.route.device
             if device == route.device or other.route != replace(route, device=device):
                 continue
-            if other.kind is Kind.OK:
-                self._evidence.append(f"the same network is right on {device}")
-            elif same_values(self._judgement, self._verdict, other):
+            if same_values(self._judgement, self._verdict, other):
                 self._evidence.append(f"{device} gives the same wrong values")
                 return True
         return False

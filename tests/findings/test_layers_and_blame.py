@@ -179,6 +179,13 @@ def test_two_devices_that_agree_were_told_wrong() -> None:
     assert apart.stage == blame.UNKNOWN
 
 
+def test_a_network_that_is_right_on_vulkan_is_the_cpu_layers() -> None:
+    wrong, right = verdict("onnx2ncnn/cpu", Kind.DIVERGENCE), verdict("onnx2ncnn/vulkan", Kind.OK)
+    found = blame_of(judged(conversion(), wrong, right), wrong, Bench())
+    assert found.stage == blame.CPU_LAYER
+    assert found.evidence[-1] == "the same network is right on vulkan"
+
+
 def simplified(operator: str) -> bytes:
     info = helper.make_tensor_value_info
     graph = helper.make_graph(
