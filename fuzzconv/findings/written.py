@@ -36,7 +36,6 @@ _REFUSED_LAYER = re.compile(r"layer load_(?:param|model) \d+ (\S+) failed")
 _CONSTANT = re.compile(r"'(.*?)' (\w+)\[")
 _NO_AXES = "-23303=0"
 """How a ``.param`` says that ``Reduction``'s array of axes is empty."""
-_CONSTANTS = frozenset({"MemoryData", "Split"})
 _RESULTS = frozenset({Kind.SHAPE_MISMATCH, Kind.NAN, Kind.DIVERGENCE})
 _MOST_DIMS = 4
 """ncnn's blobs have no more dimensions."""
@@ -50,7 +49,7 @@ def telling_message(judgement: Judgement, verdict: Verdict) -> str:
     if verdict.stage == "run":
         return batch_message(judgement, conversion)
     if verdict.kind is Kind.LOAD_FAILURE:
-        return CONSTANT_AS_BLOB if _too_many_inputs(verdict, conversion.param or "") else ""
+        return CONSTANT_AS_BLOB if _too_many_inputs(judgement, verdict, conversion.param or "") else ""
     if not conversion.feedings:
         return ""
     lines = [line.split() for line in (conversion.param or "").splitlines()]
@@ -185,12 +184,21 @@ def _is_an_input(judgement: Judgement, output: str) -> bool:
     return expected is None or any(np.array_equal(expected.ravel(), array.ravel()) for array in fed)
 
 
-def _too_many_inputs(verdict: Verdict, param: str) -> bool:
-    """Whether ncnn refuses a layer for its number of inputs, one of which is a ``MemoryData``."""
+def _too_many_inputs(judgement: Judgement, verdict: Verdict, param: str) -> bool:
+    """Whether ncnn refuses a layer for its number of inputs, one of which is a list of axes, sizes or pads.
+
+    onnx2ncnn, which writes such lists, keeps the names of tensors.
+    """
     if _TOO_MANY_INPUTS not in str(verdict.evidence.get("message")):
         return False
     layers = read_layers(param)
-    constants = {name for layer in layers if layer.type in _CONSTANTS for name in layer.outputs}
+    lists = {t.name for t in _stored(judgement.case) if t.data_type == onnx.TensorProto.INT64}
+    constants: set[str] = set()
+    for layer in layers:
+        if (layer.type == "MemoryData" and lists & set(layer.outputs)) or (
+            layer.type == "Split" and constants & set(layer.inputs)
+        ):
+            constants |= set(layer.outputs)
     return any(constants & set(layer.inputs[1:]) for layer in layers)
 
 

@@ -138,14 +138,14 @@ Input x 0 1 x
 
 @pytest.mark.parametrize("operator", ["Squeeze", "Padding"])
 def test_an_input_that_should_be_a_parameter_is_one_cause_whatever_operator(operator: str) -> None:
-    def load_failure(message: str, axes: str = "MemoryData") -> str:
+    def load_failure(message: str, axes: str = "MemoryData", dtype: type[np.generic] = np.int64) -> str:
         bad = verdict("onnx2ncnn/cpu", Kind.LOAD_FAILURE, "load", message=message)
         conversion = SimpleNamespace(param=SECOND_INPUT.format(axes=axes, operator=operator), feedings=FED)
-        found = judgement(
-            case([node("Relu", "x")], {"x": array(2)}), bad, conversions={"onnx2ncnn": conversion}
-        )
+        made = case([node("Relu", "x")], {"x": array(2)}, {"axes": np.array([1], dtype)})
+        found = judgement(made, bad, conversions={"onnx2ncnn": conversion})
         return signature_of(found, bad).message
 
+    assert load_failure(ONE_BLOB_ONLY, dtype=np.float32) != CONSTANT_AS_BLOB
     assert load_failure(ONE_BLOB_ONLY) == CONSTANT_AS_BLOB
     assert load_failure(ONE_BLOB_ONLY, axes="Input") != CONSTANT_AS_BLOB
     assert load_failure("layer load_param 1 y failed") != CONSTANT_AS_BLOB
