@@ -34,6 +34,7 @@ from fuzzconv.campaign.messages import (
 )
 from fuzzconv.campaign.settings import CampaignSettings
 from fuzzconv.campaign.tally import Tally
+from fuzzconv.campaign.urgency import most_urgent, urgency
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.known import Status
 from fuzzconv.findings.signature import coarse
@@ -72,6 +73,7 @@ class Coordinator:
     settled: set[Signature] = field(default_factory=set)
     log: CampaignLog = field(default_factory=CampaignLog)
     _reducing: list[Signature] = field(default_factory=list)
+    _reductions: int = 0
     _findings: list[dict[str, object]] = field(default_factory=list)
     _flushed: float = 0.0
 
@@ -144,7 +146,7 @@ class Coordinator:
             return
         self.store.add_candidate(str(event.signature), event.folder)
         self.pending.append(event)
-        self.pending.sort(key=_urgency)
+        self.pending.sort(key=urgency)
         self.display.say(f"candidate: {event.title}")
 
     def _end_round(self, worker: Worker, event: RoundEnded) -> None:
@@ -216,7 +218,9 @@ class Coordinator:
             return
         match task:
             case ReduceTask():
-                self._reducing.append(self.pending.pop(0).signature)
+                self.pending = [c for c in self.pending if c.signature != task.signature]
+                self._reducing.append(task.signature)
+                self._reductions += 1
             case ReplayTask():
                 self._to_replay = False
             case SearchTask():
@@ -238,7 +242,7 @@ class Coordinator:
         reducing = sum(isinstance(worker.task, ReduceTask) for worker in self._crew.workers)
         closing = now >= self.budget.closing
         if self.pending and (closing or reducing < max(1, self.settings.jobs // 2)):
-            candidate = self.pending[0]
+            candidate = most_urgent(self.pending, self._reductions)
             until = min(now + self.settings.reduce_seconds, end)
             return ReduceTask(
                 candidate.signature, candidate.folder, candidate.route, until, frozenset(self.found)
@@ -295,13 +299,6 @@ class Coordinator:
         )
         self.store.add_curve_point(point)
         self.store.set_facts({"elapsed_s": round(self.budget.elapsed, 3)})
-
-
-def _urgency(candidate: CandidateFound) -> tuple[object, ...]:
-    """What to reduce first: the current converter, silent wrong results before crashes before refusals."""
-    order = ("weights", "result", "nondeterminism", "crash", "hang", "load", "refused")
-    signature = candidate.signature
-    return (signature.converter == "onnx2ncnn", order.index(signature.family), len(signature.operators))
 
 
 def _without_cpu(condition: str) -> str:
