@@ -84,8 +84,8 @@ def thresholded_relu(b: Builder, x: Value) -> Value:
 
 @operator("Swish", since=24, until=24, want=Want(lo=-1e3, hi=1e3), note="onnxruntime has it in opset 24 only")
 def swish(b: Builder, x: Value) -> Value:
-    """("Swish") x sigmoid(alpha x)."""
-    alpha = b.pick((None, 1.0, 1.702, 0.5))
+    """("Swish") x sigmoid(alpha x); pnnx takes few graphs with another alpha than 1."""
+    alpha = b.weighted(((None, 4.0), (1.0, 4.0), (1.702, 1.0), (0.5, 1.0)))
     return b.node("Swish", [x], b.like(x, lo=-1.0, hi=max(0.0, x.hi)), alpha=alpha)
 
 

@@ -168,7 +168,8 @@ def _ranged(x: Value, shape: Shape, mode: str | None) -> Value:
 def upsample(b: Builder, x: Value) -> Value:
     """("Upsample-9") scales as an input, at least 1; the predecessor of Resize."""
     # The coordinates of linear are open before opset 11, so that nothing can be said about the values.
-    mode = b.weighted((("nearest", 3.0), (None, 1.0), *((("linear", 0.3),) if x.rank != 5 else ())))
+    linear = (("linear", 0.3),) if x.rank != 5 else ()
+    mode = None if b.rare() else b.weighted((("nearest", 4.0), *linear))
     wanted = [b.pick((2.0, 4.0, 1.0, 3.0) if mode == "linear" else (2.0, 4.0, 1.0)) for _ in x.shape[2:]]
     room = MAX_ELEMENTS / max(elements(x.shape), 1)
     scales = [1.0, 1.0, *(s if room >= s ** (x.rank - 2) else 1.0 for s in wanted)]
