@@ -15,9 +15,10 @@ Standard operators without a spec, and why:
 - ``GroupNormalization`` of opsets 18 to 20: deprecated, onnx.checker refuses it.
 
 onnx2ncnn also names operators that no valid model holds: ``Crop`` and ``ImageScaler`` (experimental ones of
-ONNX 1.0), ``BiasGelu``, ``EmbedLayerNormalization`` and ``SkipLayerNormalization`` (of onnxruntime's own
-domain), and what it makes itself out of several nodes (``Normalize``, ``PixelShuffle``, ``Reorg``, …), which
-``strategies.patterns`` writes out.
+ONNX 1.0), ``CeLU`` (a misspelt Celu), ``Expm1`` and ``Log1p`` (never in ONNX), ``BiasGelu``,
+``EmbedLayerNormalization`` and ``SkipLayerNormalization`` (of onnxruntime's own domain), and what it makes
+itself out of several nodes that ``strategies`` writes out (``GroupNorm``, ``LayerNorm``,
+``MultiHeadAttention``, ``Normalize``, ``PixelShuffle``, ``RDiv``, ``RSub``, ``Reorg``, ``ShuffleChannel``).
 """
 
 from strategies.operators import (
