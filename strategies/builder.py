@@ -18,7 +18,7 @@ from fuzzconv.case import Array
 from strategies import values
 from strategies.choices import Choices
 from strategies.dtypes import DTYPES, FLOAT32, INT8, INT64, UINT8, Dtype
-from strategies.initializers import FORMS, INITIALIZER_FORMS, ROUTES, legal, node, tensor
+from strategies.initializers import FORMS, INITIALIZER_FORMS, ROUTES, Storage, legal, node, tensor
 from strategies.shapes import Shape, elements
 from strategies.value import LIMIT, Value, Want
 
@@ -42,6 +42,7 @@ class Builder(Choices):
         pool: values that later operators may take, oldest first.
         used: names of the values that some node takes.
         features: tags for the census.
+        aim: how the first constant that can is to be stored, whatever the swarm says (see ``steering.py``).
     """
 
     nodes: list[NodeProto] = field(default_factory=list)
@@ -51,6 +52,7 @@ class Builder(Choices):
     pool: list[Value] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
     features: set[str] = field(default_factory=set)
+    aim: Storage | None = None
     _stored: list[Value] = field(default_factory=list)
     _names: int = 0
 
@@ -175,12 +177,12 @@ class Builder(Choices):
 
     def _routed(self, shape: Shape, lo: float, hi: float, dtype: Dtype) -> Value:
         """Store a tensor, perhaps with Identity, Cast, Transpose, … between it and its user."""
-        routes = [(r, _ROUTE_ODDS.get(r, 1.0)) for r in ROUTES if self._may_route(r, shape, lo, hi, dtype)]
-        route = self.weighted(routes)
+        aim = self.aim if self.aim and self._can_meet(self.aim, shape, lo, hi, dtype) else None
+        route = self._route(aim, shape, lo, hi, dtype)
         stored_dtype, stored_shape = dtype, shape
         if route == "cast":
             holders = [d for d in self._dtypes() if d is not dtype and _integers(d, lo, hi)]
-            stored_dtype = self.weighted([(d, 1.0) for d in holders])
+            stored_dtype = aim.dtype if aim and aim.form else self.weighted([(d, 1.0) for d in holders])
         elif route == "dequantize":
             return self._dequantized(shape, lo, hi)
         elif route == "computed":
@@ -189,8 +191,10 @@ class Builder(Choices):
             stored_shape = shape[::-1]
         elif route == "reshape":
             stored_shape = (elements(shape),)
-        array, _, _ = self._numbers(stored_shape, stored_dtype, lo, hi)
-        name = self._store(array, stored_dtype, FORMS, even=route == "cast")
+        form = aim.form if aim else ""
+        pattern = "constant" if form == "constant_of_shape" else None
+        array, _, _ = self._numbers(stored_shape, stored_dtype, lo, hi, pattern=pattern)
+        name = self._store(array, stored_dtype, (form,) if form else FORMS, even=route == "cast")
         self.features.add(f"route:{route}")
         numbers = array.astype(np.float64)
         lo, hi = (float(numbers.min()), float(numbers.max())) if array.size else (0.0, 0.0)
@@ -236,11 +240,24 @@ class Builder(Choices):
         self._store(array, dtype, FORMS, even=True)
         self.features.add("weight:unused" if array.size else "weight:unused_empty")
 
-    def _may_route(self, route: str, shape: Shape, lo: float, hi: float, dtype: Dtype) -> bool:
-        if route == "direct":
-            return True
-        if route not in self.swarm.storages:
+    def _can_meet(self, aim: Storage, shape: Shape, lo: float, hi: float, dtype: Dtype) -> bool:
+        """Whether this constant can be the one that the case aims at (there is none yet)."""
+        if aim.feature in self.features:
             return False
+        if not aim.form:
+            return self._may_route(aim.route, shape, lo, hi, dtype)
+        return aim.holds(shape, self.opset) and (aim.dtype is dtype or _integers(aim.dtype, lo, hi))
+
+    def _route(self, aim: Storage | None, shape: Shape, lo: float, hi: float, dtype: Dtype) -> str:
+        if aim and aim.form:
+            return "direct" if aim.dtype is dtype else "cast"
+        if aim:
+            return aim.route
+        allowed = [r for r in ROUTES if r == "direct" or r in self.swarm.storages]
+        routes = [(r, _ROUTE_ODDS.get(r, 1.0)) for r in allowed if self._may_route(r, shape, lo, hi, dtype)]
+        return self.weighted(routes)
+
+    def _may_route(self, route: str, shape: Shape, lo: float, hi: float, dtype: Dtype) -> bool:
         if route == "cast":
             return any(d is not dtype and _integers(d, lo, hi) for d in self._dtypes())
         if route == "dequantize":
@@ -252,23 +269,20 @@ class Builder(Choices):
         return True
 
     def _dtypes(self) -> list[Dtype]:
-        oldest = {"bfloat16": 13}
-        return [
-            d
-            for d in DTYPES
-            if (d is FLOAT32 or d.name in self.swarm.dtypes) and self.opset >= oldest.get(d.name, 9)
-        ]
+        return [d for d in DTYPES if (d is FLOAT32 or d.name in self.swarm.dtypes) and self.opset >= d.since]
 
     def _store(self, array: Array, dtype: Dtype, forms: Sequence[str], *, even: bool = False) -> str:
         """Put the numbers into the graph in one of ``forms``; returns the tensor's name.
 
-        ``even``: every pair of type and form gets its share; the form that only repeated numbers can have is
-        taken where it can.
+        A single form is taken unasked; of several, only what the swarm and ONNX allow. ``even``: every pair
+        of type and form gets its share; the form that only repeated numbers can have is taken where it can.
         """
         usable = [
             (f, 4.0 if f == ("constant_of_shape" if even else "raw_data") else 1.0)
             for f in forms
-            if f == "raw_data" or (f in self.swarm.storages and legal(f, dtype, array, self.opset))
+            if len(forms) == 1
+            or f == "raw_data"
+            or (f in self.swarm.storages and legal(f, dtype, array, self.opset))
         ]
         form = self.weighted(usable)
         name = self.name("w")

@@ -24,6 +24,7 @@ class Dtype:
         field: the typed field of ``TensorProto`` that may hold it instead of ``raw_data``.
         limit: largest magnitude that generated values of this type have. Integers stay below 2**24, where
             ncnn's float arithmetic is exact; float16 stays clear of its overflow.
+        since: the first opset whose operators take it.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Dtype:
     kind: str
     field: str
     limit: float
+    since: int = 9
 
     @property
     def numpy(self) -> np.dtype[np.generic]:
@@ -48,7 +50,7 @@ class Dtype:
 
 FLOAT32 = Dtype("float32", TensorProto.FLOAT, "f", "float_data", 1e6)
 FLOAT16 = Dtype("float16", TensorProto.FLOAT16, "f", "int32_data", 2e4)
-BFLOAT16 = Dtype("bfloat16", TensorProto.BFLOAT16, "f", "int32_data", 2e4)
+BFLOAT16 = Dtype("bfloat16", TensorProto.BFLOAT16, "f", "int32_data", 2e4, since=13)
 FLOAT64 = Dtype("float64", TensorProto.DOUBLE, "f", "double_data", 1e6)
 INT8 = Dtype("int8", TensorProto.INT8, "i", "int32_data", 127)
 INT16 = Dtype("int16", TensorProto.INT16, "i", "int32_data", 32767)

@@ -13,17 +13,20 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 from fuzzconv.case import Case
-from strategies.builder import Builder, Value
-from strategies.dtypes import FLOAT16, FLOAT32, FLOAT64, INT32, INT64, Dtype
+from strategies.builder import Builder, Value, Want
+from strategies.dtypes import FLOAT16, FLOAT32, FLOAT64, FLOATS, INT32, INT64, Dtype
+from strategies.initializers import Storage
 from strategies.models import case_of
 from strategies.operators import SPECS, Spec
 from strategies.patterns import PATTERNS, Pattern
+from strategies.steering import Aim, aims
 from strategies.swarm import OPSETS, Swarm
 
 RARE_RATE = 1 / 16
 """Share of cases that may hold what pnnx is known not to support."""
 
 _PATTERN_ONE_IN = 3
+_AIMED_ONE_IN = 2
 
 
 def cases(
@@ -35,6 +38,7 @@ def cases(
     opsets: Sequence[int] | None = None,
     rare_rate: float = RARE_RATE,
     odds: Mapping[str, float] | None = None,
+    favoured: Collection[str] = (),
 ) -> SearchStrategy[Case]:
     """Cases: small valid ONNX models with inputs. The defaults give the campaign's full mix.
 
@@ -48,9 +52,12 @@ def cases(
         rare_rate: share of cases in [0, 1] that may hold what pnnx is known not to support.
         odds: name → factor in (0, 1] that lowers its odds (known bugs' triggers) and never excludes it; the
             names of ``SPECS``, ``FORMS``, ``ROUTES``, ``DTYPES`` and ``values.PATTERNS`` count.
+        favoured: features (out of ``census.wanted_features``) that half of the cases aim at, even where
+            ``swarm``, ``operators`` or ``patterns`` would leave them out.
 
     Raises:
-        ValueError: an unknown operator or pattern, no operator or opset left, or a number out of range.
+        ValueError: an unknown operator, pattern or feature, no operator or opset left, or a number out of
+            range.
 
     Example::
 
@@ -81,7 +88,17 @@ def cases(
     if patterns is None and operators is not None:
         chosen = [p for p in chosen if p.emits <= set(operators)]
     return _cases(
-        _Recipe(specs, chosen, patterns is not None, versions, swarm, max_nodes, rare_rate, dict(odds or {}))
+        _Recipe(
+            specs,
+            chosen,
+            patterns is not None,
+            versions,
+            swarm,
+            max_nodes,
+            rare_rate,
+            dict(odds or {}),
+            aims(favoured),
+        )
     )
 
 
@@ -108,6 +125,7 @@ class _Recipe:
         max_nodes: int,
         rare_rate: float,
         odds: Mapping[str, float],
+        aims: Sequence[Aim],
     ) -> None:
         self.specs = specs
         self.supported = [s for s in specs if s.pnnx] or specs
@@ -118,23 +136,33 @@ class _Recipe:
         self.max_nodes = max_nodes
         self.rare_one_in = round(1 / rare_rate) if rare_rate else 0
         self.odds = odds
-        anchors: list[Spec | Pattern] = [*specs, *self.patterns]
-        self.opsets = {
-            a.name: [o for o in versions if a.exists(o)] or [o for o in OPSETS if a.exists(o)]
-            for a in anchors
-        }
+        self.versions = versions
+        self.aimed = bool(aims)
+        self.aimed_anchors = [aim.anchor for aim in aims if aim.anchor]
+        self.aimed_storages = [aim.storage for aim in aims if aim.storage]
+
+    def opsets(self, anchor: Spec | Pattern, storage: Storage | None) -> Sequence[int]:
+        """The opsets for this anchor; the storage aimed at goes before the versions asked for."""
+        every = tuple(dict.fromkeys((*self.versions, *OPSETS)))
+        possible = [o for o in every if anchor.exists(o)]
+        both = [o for o in possible if storage is None or storage.exists(o)] or possible
+        return [o for o in both if o in self.versions] or both
 
     def anchor(self, b: Builder) -> Spec | Pattern:
-        """What a case begins with, and whether it is a rare case.
+        """What a case begins with, whether it is a rare case, and what it aims at, if anything.
 
         Half of Hypothesis's first draws of a round differ in the very first choice alone. That choice is the
         operator's, so that they differ as cases (begun with a flag, 4 % of a round were copies of one case).
         """
-        if self.patterns_only:
-            b.rare_case = self._rare(b)
-            return _choose(b, self.patterns)
-        supported = _choose(b, self.supported)
+        supported: Spec | Pattern
+        supported = _choose(b, self.patterns) if self.patterns_only else _choose(b, self.supported)
         b.rare_case = self._rare(b)
+        if self.aimed and not b.rare_case and b.flag(_AIMED_ONE_IN):
+            b.aim = b.pick(self.aimed_storages) if self.aimed_storages else None
+            if self.aimed_anchors:
+                return b.pick(self.aimed_anchors)
+        if self.patterns_only:
+            return supported
         if b.rare_case and self.unsupported and b.flag():
             return _choose(b, self.unsupported)
         if self.patterns and b.has("patterns") and b.flag(_PATTERN_ONE_IN):
@@ -151,7 +179,7 @@ def _cases(draw: DrawFn, recipe: _Recipe) -> Case:
     b = Builder(draw, recipe.swarm, 0, odds=recipe.odds)
     anchor = recipe.anchor(b)
     specs = recipe.specs if b.rare_case else recipe.supported
-    b.opset = b.pick(recipe.opsets[anchor.name])
+    b.opset = b.pick(recipe.opsets(anchor, b.aim))
     b.dtype = _own_dtype(b, anchor)
     specs = [s for s in specs if s.exists(b.opset)]
     lone = isinstance(anchor, Spec) and anchor.vanishes and not b.rare_case
@@ -165,6 +193,8 @@ def _cases(draw: DrawFn, recipe: _Recipe) -> Case:
         if not b.flag():
             break
         _grow(b, specs)
+    if b.aim and b.aim.feature not in b.features:
+        _add_constant(b, b.aim)
     if b.has("constant_outputs") and b.rare_case and b.flag(8):
         # A branch that depends on no graph input and ends in an output: pnnx refuses or crashes on most.
         b.pool.append(b.weight(b.shape(), -3.0, 3.0))
@@ -208,6 +238,15 @@ def _grow(b: Builder, specs: Sequence[Spec]) -> None:
     fitting = [s for s in specs if s.want.accepts(value) and not (fresh and s.vanishes)]
     if fitting:
         _build(b, _choose(b, fitting), value)
+
+
+def _add_constant(b: Builder, aim: Storage) -> None:
+    """Add a constant to the latest value that allows it: no operator had a place for the one aimed at."""
+    x = b.take(Want(dtypes=FLOATS, ranks=(2, 3, 4, 5)))
+    # Lists hold vectors only, and only a matrix can be transposed.
+    shape = x.shape[-1:] if aim.form else x.shape[-2:]
+    weight = b.weight(shape, -3.0, 3.0, x.dtype)
+    b.pool.append(b.node("Add", [x, weight], b.like(x, lo=x.lo + weight.lo, hi=x.hi + weight.hi)))
 
 
 def _apply(b: Builder, spec: Spec | Pattern) -> None:

@@ -7,12 +7,15 @@ The field rules are those of ``TensorProto`` and of operator ``Constant`` in the
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from onnx import NodeProto, TensorProto
 from onnx.helper import make_attribute
 
 from fuzzconv.case import Array
 from strategies.dtypes import FLOAT32, INT64, Dtype
+from strategies.shapes import Shape
 
 INITIALIZER_FORMS = ("raw_data", "typed", "input")
 """Initializers; ``input`` is one that is also a graph input (a default value)."""
@@ -26,6 +29,29 @@ FORMS = (*INITIALIZER_FORMS, *NODE_FORMS)
 ROUTES = ("direct", "identity", "cast", "transpose", "reshape", "dequantize", "computed")
 """What stands between the stored tensor and the node that uses it, simplest first; ``computed`` is the sum of
 two stored tensors."""
+
+
+@dataclass(frozen=True)
+class Storage:
+    """How one constant is asked to be stored: ``form`` and ``dtype``, or else the ``route`` to it."""
+
+    form: str = ""
+    dtype: Dtype = FLOAT32
+    route: str = ""
+
+    @property
+    def feature(self) -> str:
+        """The tag of a case that has such a constant."""
+        return f"weight:{self.dtype.name}:{self.form}" if self.form else f"route:{self.route}"
+
+    def exists(self, opset: int) -> bool:
+        """Whether a model of this opset can hold it."""
+        return self.holds((1,), opset) if self.form else self.route != "dequantize" or opset >= 10
+
+    def holds(self, shape: Shape, opset: int) -> bool:
+        """Whether its form can hold a constant of this shape (of one repeated number, if need be)."""
+        repeated = np.broadcast_to(np.float32(0), shape)
+        return opset >= self.dtype.since and legal(self.form, self.dtype, repeated, opset)
 
 
 def tensor(name: str, array: Array, dtype: Dtype, *, typed: bool = False) -> TensorProto:

@@ -13,7 +13,7 @@ from strategies.dtypes import DTYPES
 from strategies.initializers import FORMS, ROUTES
 
 ROUND = 200
-"""Cases per search round of a campaign."""
+"""More cases than a search round of a campaign holds."""
 
 
 def feature_counts(drawn: Iterable[Case]) -> Counter[str]:
