@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from fuzzconv.campaign.budget import Budget
 from fuzzconv.campaign.crew import Crew, Worker
 from fuzzconv.campaign.display import Display
+from fuzzconv.campaign.favoured import favoured
 from fuzzconv.campaign.log import CampaignLog
 from fuzzconv.campaign.messages import (
     CandidateFound,
@@ -163,6 +164,8 @@ class Coordinator:
                 event.cases,
                 event.executions,
                 round(event.shrink_seconds, 3),
+                ",".join(task.odds),
+                ",".join(task.favoured),
             )
             self.store.add_round(finished)
             self.log.write("round", finished._asdict())
@@ -250,7 +253,8 @@ class Coordinator:
         if not closing:
             end = min(end, max(self.budget.closing, now + 1.0))
         until = min(now + ROUND_SECONDS, end)
-        return SearchTask(self._round, self._round_seed(), until, self._no_news(), self._odds())
+        steer = favoured(self.tally, self.settings.routes)
+        return SearchTask(self._round, self._round_seed(), until, self._no_news(), self._odds(), steer)
 
     def _odds(self) -> dict[str, float]:
         """Operators that fail whatever their attributes come less often, so that others get the time."""

@@ -49,6 +49,9 @@ class SearchTask:
         until: moment (``time.monotonic``) at which the round must stop.
         no_news: what need not be reported.
         odds: operator → factor in (0, 1] that lowers its odds: triggers of bugs found already.
+        favoured: features that half of the cases aim at: those compared too rarely so far.
+
+    Seed, odds and favoured features fix the cases; store and log keep them, so that a round can be rerun.
     """
 
     number: int
@@ -56,6 +59,7 @@ class SearchTask:
     until: float
     no_news: NoNews
     odds: Mapping[str, float] = field(default_factory=dict)
+    favoured: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

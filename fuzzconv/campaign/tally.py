@@ -23,6 +23,7 @@ class Tally:
         verdicts: route id → kind → count.
         left_out: why → how many cases did not go through Vulkan.
         known: hits of known signatures.
+        features: feature → (cases generated, cases compared on a PNNX route).
     """
 
     keys: set[str] = field(default_factory=set)
@@ -34,6 +35,7 @@ class Tally:
     operators: set[str] = field(default_factory=set)
     left_out: Counter[str] = field(default_factory=Counter)
     known: Counter[Signature] = field(default_factory=Counter)
+    features: dict[str, tuple[int, int]] = field(default_factory=dict)
     _keys: list[str] = field(default_factory=list)
     _verdicts: Counter[tuple[str, str]] = field(default_factory=Counter)
     _cells: Counter[tuple[str, int, str, int, str, str]] = field(default_factory=Counter)
@@ -57,6 +59,7 @@ class Tally:
             verdicts={route: Counter(kinds) for route, kinds in store.verdicts().items()},
             operators=set(operators) if isinstance(operators, list) else set(),
             left_out=Counter(left_out) if isinstance(left_out, dict) else Counter(),
+            features=store.features(),
         )
 
     @property
@@ -74,6 +77,9 @@ class Tally:
             self._keys.append(event.key)
             self.compared += event.compared
             self._features += [(feature, event.compared) for feature in event.features]
+            for feature in event.features:
+                generated, compared = self.features.get(feature, (0, 0))
+                self.features[feature] = (generated + 1, compared + event.compared)
         self.operators.update(event.operators)
         for route, kind in event.verdicts.items():
             self.verdicts.setdefault(route, Counter())[kind] += 1

@@ -30,7 +30,7 @@ from fuzzconv.cli.tools import (
 from fuzzconv.errors import MissingToolError, UsageError
 from fuzzconv.findings.known import default_corpus
 from fuzzconv.findings.store import RunStore
-from fuzzconv.report.coverage import thin
+from fuzzconv.report.coverage import note_thin
 from fuzzconv.report.run_json import write_run_json
 from fuzzconv.report.run_report import load_run_report
 from fuzzconv.report.step_summary import append_step_summary
@@ -104,11 +104,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _tell_thin_coverage(folder: Path) -> None:
     """Note in the run's store and ``run.json`` which operators and weight forms were hardly compared."""
-    from strategies.census import wanted_features  # at the top it would delay the start of a campaign
-
     store = RunStore(folder)
-    rows = thin(store.features(), wanted_features())
-    store.set_facts({"thin": {row.feature: row.compared for row in rows}})
+    note_thin(store)
     write_run_json(folder, store)
     store.close()
 

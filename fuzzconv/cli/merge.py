@@ -8,6 +8,7 @@ from pathlib import Path
 from fuzzconv.errors import UsageError
 from fuzzconv.findings.merge import merge_runs
 from fuzzconv.findings.store import RunStore
+from fuzzconv.report.coverage import note_thin
 from fuzzconv.report.run_json import write_run_json
 
 
@@ -23,6 +24,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("name at least two run folders to merge")
     merge_runs(args.runs, args.out)
     store = RunStore(args.out)
+    note_thin(store)
     write_run_json(args.out, store)
     print(f"{len(store.case_keys())} cases, {len(store.findings())} findings in {args.out}")
     store.close()

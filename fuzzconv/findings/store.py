@@ -24,6 +24,7 @@ CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS rounds (
     number INTEGER PRIMARY KEY, seed INTEGER, worker INTEGER NOT NULL, started REAL NOT NULL,
     seconds REAL NOT NULL, cases INTEGER NOT NULL, executions INTEGER NOT NULL, shrink_seconds REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS steering (round INTEGER PRIMARY KEY, masked TEXT NOT NULL, favoured TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS cases (key TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS verdicts (
     route TEXT, kind TEXT, count INTEGER NOT NULL, PRIMARY KEY (route, kind));
@@ -67,7 +68,11 @@ class CurvePoint(NamedTuple):
 
 
 class RoundRecord(NamedTuple):
-    """A finished search round: its seed, its worker, its start (seconds into the run), what it took."""
+    """A finished search round: its seed, its worker, its start (seconds into the run), what it took.
+
+    ``masked`` and ``favoured`` name, separated by commas, the operators whose odds were lowered and the
+    features that cases aimed at. With the seed they fix the round's cases.
+    """
 
     number: int
     seed: int | None
@@ -77,6 +82,8 @@ class RoundRecord(NamedTuple):
     cases: int
     executions: int
     shrink_seconds: float
+    masked: str = ""
+    favoured: str = ""
 
 
 @dataclass(frozen=True)
@@ -131,11 +138,17 @@ class RunStore:
 
     def add_round(self, record: RoundRecord) -> None:
         """Record a finished search round."""
-        self._db.execute("INSERT OR REPLACE INTO rounds VALUES (?, ?, ?, ?, ?, ?, ?, ?)", record)
+        steering = (record.number, record.masked, record.favoured)
+        self._db.execute("INSERT OR REPLACE INTO rounds VALUES (?, ?, ?, ?, ?, ?, ?, ?)", record[:8])
+        self._db.execute("INSERT OR REPLACE INTO steering VALUES (?, ?, ?)", steering)
 
     def rounds(self) -> list[RoundRecord]:
         """All finished rounds, in order."""
-        return [RoundRecord(*row) for row in self._db.execute("SELECT * FROM rounds ORDER BY number")]
+        query = (
+            "SELECT rounds.*, coalesce(masked, ''), coalesce(favoured, '') FROM rounds"
+            " LEFT JOIN steering ON round = number ORDER BY number"
+        )
+        return [RoundRecord(*row) for row in self._db.execute(query)]
 
     def add_counts(
         self,

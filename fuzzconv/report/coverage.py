@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+
+from fuzzconv.findings.store import RunStore
 
 FEWEST = 20
 """Comparisons that a half-hour campaign should make of everything that pnnx supports."""
@@ -34,3 +37,18 @@ def thin(counts: Mapping[str, tuple[int, int]], wanted: Iterable[str], fewest: i
     """
     rows = [Thin(feature, *counts.get(feature, (0, 0))) for feature in dict.fromkeys(wanted)]
     return sorted((row for row in rows if row.compared < fewest), key=lambda row: (row.compared, row.feature))
+
+
+@cache
+def wanted() -> Sequence[str]:
+    """What a campaign should compare often enough."""
+    from strategies.census import wanted_features  # at the top it would delay the first case of a campaign
+
+    return wanted_features()
+
+
+def note_thin(store: RunStore) -> None:
+    """Put into a run's store what it compared too rarely: feature → how often generated, and compared."""
+    rows = thin(store.features(), wanted())
+    facts = {row.feature: {"generated": row.generated, "compared": row.compared} for row in rows}
+    store.set_facts({"thin": facts})

@@ -232,9 +232,14 @@ def _thin(report: RunReport) -> Markup | None:
     rows = report.facts.get("thin")
     if not isinstance(rows, dict) or not rows:
         return None
-    told = ", ".join(f"{feature} ({compared})" for feature, compared in rows.items())
-    introduction = f"Fewer than {FEWEST} comparisons through pnnx (how many in brackets):"
+    told = ", ".join(f"{feature} ({_of_generated(counts)})" for feature, counts in rows.items())
+    introduction = f"Fewer than {FEWEST} comparisons through pnnx (in brackets: how many, of how many cases):"
     return joined([element("p", introduction), element("p", told)])
+
+
+def _of_generated(counts: object) -> str:
+    """``3 of 60``; runs of older versions tell the comparisons alone."""
+    return f"{counts['compared']} of {counts['generated']}" if isinstance(counts, dict) else str(counts)
 
 
 def _curves(report: RunReport) -> Markup | None:

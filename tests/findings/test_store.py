@@ -1,10 +1,11 @@
+import sqlite3
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from fuzzconv.errors import UsageError
-from fuzzconv.findings.store import CurvePoint, MatrixCell, RunStore, merge_features
+from fuzzconv.findings.store import CurvePoint, MatrixCell, RoundRecord, RunStore, merge_features
 
 
 def test_a_folder_without_a_store_is_a_usage_error(tmp_path: Path) -> None:
@@ -66,3 +67,21 @@ def test_curve_is_in_time_order(tmp_path: Path) -> None:
 def test_merge_features_counts_generated_and_compared() -> None:
     pairs = [("dtype:int8", True), ("dtype:int8", False), ("rank:4", True)]
     assert merge_features(pairs) == {"dtype:int8": (2, 1), "rank:4": (1, 1)}
+
+
+def test_a_round_keeps_what_fixes_its_cases(tmp_path: Path) -> None:
+    store = RunStore(tmp_path, create=True)
+    record = RoundRecord(3, 77, 1, 2.0, 30.0, 200, 900, 0.5, "Conv,RNN", "op:Swish,weight:int8:typed")
+    store.add_round(record)
+    assert store.rounds() == [record]
+
+
+def test_a_run_of_a_version_that_did_not_steer_can_still_be_read(tmp_path: Path) -> None:
+    RunStore(tmp_path, create=True).close()
+    database = sqlite3.connect(tmp_path / "campaign.sqlite")
+    with database:
+        database.execute("INSERT INTO rounds VALUES (0, 7, 1, 0.0, 5.0, 9, 9, 0.5)")
+        database.execute("DROP TABLE steering")
+    database.close()
+    store = RunStore(tmp_path)
+    assert store.rounds() == [RoundRecord(0, 7, 1, 0.0, 5.0, 9, 9, 0.5)]

@@ -1,6 +1,10 @@
 """Features that were compared too rarely."""
 
-from fuzzconv.report.coverage import Thin, thin
+from collections import Counter
+from pathlib import Path
+
+from fuzzconv.findings.store import RunStore
+from fuzzconv.report.coverage import Thin, note_thin, thin, wanted
 from strategies.census import wanted_features
 
 
@@ -20,3 +24,14 @@ def test_wanted_features_name_operators_and_legal_storage_forms() -> None:
     )
     assert "weight:int8:constant_list" not in wanted
     assert "op:Softsign" not in wanted
+
+
+def test_a_run_notes_how_often_it_tried_what_it_hardly_compared(tmp_path: Path) -> None:
+    store = RunStore(tmp_path, create=True)
+    counts = dict.fromkeys(wanted(), (50, 40)) | {"weight:bool:typed": (60, 0), "op:Conv": (19, 19)}
+    store.add_counts([], Counter(), Counter(), counts)
+    note_thin(store)
+    assert store.facts()["thin"] == {
+        "weight:bool:typed": {"generated": 60, "compared": 0},
+        "op:Conv": {"generated": 19, "compared": 19},
+    }

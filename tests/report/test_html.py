@@ -211,6 +211,18 @@ def test_summary_matrix_and_curves(run: Path) -> None:
     assert sum(attributes.get("class") == "chart" for _, attributes in page.tags) == 3
 
 
+@pytest.mark.parametrize(
+    ("counts", "told"), [({"generated": 60, "compared": 3}, "op:Swish (3 of 60)"), (3, "op:Swish (3)")]
+)
+def test_what_was_hardly_compared_is_listed_with_how_often_it_was_tried(
+    run: Path, counts: object, told: str
+) -> None:
+    store = RunStore(run)
+    store.set_facts({"thin": {"op:Swish": counts}})
+    store.close()
+    assert told in Checker(html_text(load_run_report(run))).text
+
+
 def test_an_empty_run_is_a_page_too(tmp_path: Path) -> None:
     RunStore(tmp_path, create=True).close()
     page = Checker(html_text(load_run_report(tmp_path)))
