@@ -36,7 +36,7 @@ FEATURES = (
     "passthrough",
     "patterns",
 )
-"""Optional features of cases, see ``graphs.py`` and ``builder.py`` for what each does."""
+"""Optional features of cases, see ``graphs.py``, ``builder.py`` and ``constants.py`` for what each does."""
 
 
 @dataclass(frozen=True)
