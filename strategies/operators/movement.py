@@ -230,10 +230,12 @@ def two_inside(b: Builder) -> Shape:
 def pad(b: Builder, x: Value) -> Value:
     """("Pad") constant, reflect, edge; on the spatial dimensions mostly; an input from opset 11.
 
-    pnnx: with a mode only, the default one (constant) written out.
+    pnnx: with a mode only, the default one (constant) written out. ncnn has no batch axis to pad.
     """
     mode = b.weighted((("constant", 4.0), ("reflect", 2.0), ("edge", 2.0))) if not b.rare() else None
-    first = 0 if b.flag(8) else min(2, x.rank - 1)
+    first = min(2, x.rank - 1)
+    if b.flag(8):
+        first = 0 if x.rank < 4 or b.rare() else 1
     begins, ends = [0] * x.rank, [0] * x.rank
     room = MAX_ELEMENTS // elements(x.shape)
     for i in range(first, x.rank):

@@ -40,7 +40,8 @@ def test_a_tenth_of_a_narrow_round_meets_each_of_four_favoured_features() -> Non
 def test_half_of_a_steered_round_is_drawn_as_ever() -> None:
     drawn = draw_many(cases(swarm=NARROW, favoured=["op:Swish"]), 200, 6)
     unsteered = [case for case in drawn if set(case.operators) <= {"Relu", "Abs", "Conv"}]
-    assert 0.35 * len(drawn) < len(unsteered) < 0.65 * len(drawn)
+    # Most of Hypothesis's examples are variations of the one before, so that shares scatter.
+    assert 0.25 * len(drawn) < len(unsteered) < 0.75 * len(drawn)
 
 
 def test_steering_makes_few_copies() -> None:
