@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from fuzzconv.converters.conversion import Conversion, Feeding
+from fuzzconv.converters.layers import Layer, read_layers
 from fuzzconv.findings.draft import constant_tensors
-from fuzzconv.findings.layers import Layer, read_layers
 from fuzzconv.findings.tails import RECURRENT_LAYERS
 from fuzzconv.judgement import Judgement
 

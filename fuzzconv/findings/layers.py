@@ -1,20 +1,20 @@
 """Look inside a converted network: its layers, and its blobs' values beside the tensors of the ONNX graph.
 
-``read_layers`` parses a ``.param`` text; ``blob_values`` runs the network with every blob fetched;
-``first_unknown_layer`` tells from which layer on the values are no tensor of the graph any more. Converters
-rename and reshape, so values are matched by size and content, not by name.
+``blob_values`` runs the network with every blob fetched; ``first_unknown_layer`` tells from which layer on
+the values are no tensor of the graph any more. Converters rename and reshape, so values are matched by size
+and content, not by name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from fuzzconv.case import Array, Case
 from fuzzconv.converters.conversion import Conversion
+from fuzzconv.converters.layers import Layer, read_layers
 from fuzzconv.judgement import Judge
 from fuzzconv.runtime.execution import Feed, Fetch, RunRequest, RunResult, RunStatus
 from fuzzconv.runtime.options import options_for
@@ -27,29 +27,6 @@ class Laboratory(Judge, Protocol):
 
     def run(self, request: RunRequest, device: str) -> RunResult:
         """Run one network once on a device."""
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One line of a ``.param``."""
-
-    type: str
-    name: str
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-
-
-def read_layers(param: str) -> list[Layer]:
-    """The layers of a ``.param`` or ``.pnnx.param`` text in order; lines that are none are passed over."""
-    layers = []
-    for line in param.splitlines()[2:]:
-        words = line.split()
-        if len(words) < 4 or not (words[2].isdigit() and words[3].isdigit()):
-            continue
-        first, count = 4 + int(words[2]), int(words[3])
-        blobs = words[4 : first + count]
-        layers.append(Layer(words[0], words[1], tuple(blobs[: first - 4]), tuple(blobs[first - 4 :])))
-    return layers
 
 
 def blob_values(

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from fuzzconv.findings.layers import read_layers
+from fuzzconv.converters.layers import read_layers
 from fuzzconv.findings.localise import Localised
 from fuzzconv.findings.signature import family_of, signature_of
 from fuzzconv.judgement import Judge, Judgement

@@ -20,9 +20,9 @@ from google.protobuf.message import DecodeError
 
 from fuzzconv.case import Array, Case
 from fuzzconv.converters.conversion import Conversion
+from fuzzconv.converters.layers import read_layers
 from fuzzconv.findings import torch_child
 from fuzzconv.findings.attributes import schema_of
-from fuzzconv.findings.layers import read_layers
 from fuzzconv.findings.rebuild import run_model, set_items
 from fuzzconv.oracles.values import judge_outputs
 from fuzzconv.reference.reference import Precision, Reference

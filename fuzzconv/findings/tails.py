@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from fuzzconv.case import Case
 from fuzzconv.converters.conversion import Conversion
-from fuzzconv.findings.layers import Layer, read_layers
+from fuzzconv.converters.layers import Layer, read_layers
 
 RECURRENT_LAYERS = frozenset({"LSTM", "GRU", "RNN"})
 """Types of ncnn layers, and ONNX operators, alike."""

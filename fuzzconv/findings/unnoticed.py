@@ -18,9 +18,9 @@ from onnx import AttributeProto, helper
 
 from fuzzconv.case import Case
 from fuzzconv.converters.conversion import Conversion
+from fuzzconv.converters.layers import read_layers
 from fuzzconv.findings.attributes import schema_of
 from fuzzconv.findings.draft import Draft, with_opset
-from fuzzconv.findings.layers import read_layers
 from fuzzconv.findings.passes.attributes import drop_inputs, reset_attributes
 from fuzzconv.findings.passes.edit import Edit
 from fuzzconv.findings.rebuild import rebuilt

@@ -15,10 +15,10 @@ import onnx
 from onnx import helper
 
 from fuzzconv.case import Case
+from fuzzconv.converters.layers import read_layers
 from fuzzconv.findings.batch import MESSAGES as BATCH_MESSAGES
 from fuzzconv.findings.batch import batch_message
 from fuzzconv.findings.draft import constant_tensors
-from fuzzconv.findings.layers import read_layers
 from fuzzconv.findings.subgraph import operator_nodes
 from fuzzconv.findings.traits import EXTERNAL, Trait
 from fuzzconv.judgement import Judgement

@@ -14,9 +14,10 @@ from small_cases import array, case, node, verdict
 
 from fuzzconv.case import Case
 from fuzzconv.converters.conversion import Binding, Conversion, Feeding, Outcome, ToolRun
+from fuzzconv.converters.layers import read_layers
 from fuzzconv.findings import blame, stages
 from fuzzconv.findings.blame import blame_of
-from fuzzconv.findings.layers import first_difference, first_unknown_layer, read_layers
+from fuzzconv.findings.layers import first_difference, first_unknown_layer
 from fuzzconv.findings.rebuild import rebuilt, tensor_values
 from fuzzconv.judgement import Judgement
 from fuzzconv.reference.reference import Precision, Reference

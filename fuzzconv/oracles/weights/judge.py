@@ -1,8 +1,9 @@
 """The weights oracle: proves that every value ncnn reads from a ``.bin`` is one that ONNX holds.
 
 The judgement asks in this order: was the whole file read and nothing else (``layout.py``); is everything
-finite that ONNX has finite; is every blob a constant, or damaged in a way that can be named. A blob that is
-neither is a fold nobody listed and is left to the comparison of outputs.
+finite that ONNX has finite; is every blob a constant, or damaged in a way that can be named; does every
+constant lie in the layer it is meant for (``exchange.py``). A blob that is neither a constant nor damaged is
+a fold nobody listed and is left to the comparison of outputs.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import onnx
 
 from fuzzconv.case import Case
 from fuzzconv.converters.conversion import Conversion
 from fuzzconv.oracles.weights.constants import Constant
 from fuzzconv.oracles.weights.damage import Damage, damage, misread
 from fuzzconv.oracles.weights.encoding import HALF_OVERFLOW, HALF_SMALLEST, TAG_FP16, flushed
+from fuzzconv.oracles.weights.exchange import find_exchange
 from fuzzconv.oracles.weights.fault import WeightFault
 from fuzzconv.oracles.weights.layout import judge_layout, place
 from fuzzconv.oracles.weights.matching import Matcher, matching_orders
@@ -38,8 +41,10 @@ def judge_weights(case: Case, conversion: Conversion, trace: WeightTrace) -> Wei
         return None
     matcher = Matcher(case.model)
     explained = [_explain(matcher, blob) for blob in trace.blobs]
-    return judge_layout(matcher, conversion, trace, explained) or _judge_blobs(
-        matcher, conversion.weights, trace, explained
+    return (
+        judge_layout(matcher, conversion, trace, explained)
+        or _judge_blobs(matcher, conversion.weights, trace, explained)
+        or _judge_places(matcher, case.model.graph, conversion, trace, explained)
     )
 
 
@@ -70,6 +75,26 @@ def _judge_blobs(
             detail = f"{_name(blob)} should hold ONNX constant {constant}, but {found.what}"
             return WeightFault(found.kind, detail, evidence)
     return None
+
+
+def _judge_places(
+    matcher: Matcher,
+    graph: onnx.GraphProto,
+    conversion: Conversion,
+    trace: WeightTrace,
+    explained: list[Constant | None],
+) -> WeightFault | None:
+    exchange = find_exchange(matcher, graph, conversion, trace, explained)
+    if exchange is None:
+        return None
+    first, second = exchange.first, exchange.second
+    evidence = place(first.blob, conversion.weights or b"", trace)
+    evidence |= {"constant": second.constant.name, "instead": first.constant.name}
+    detail = (
+        f"{_name(first.blob)} should hold ONNX constant {second.constant}, but holds {first.constant}: it "
+        f"has changed places with {_name(second.blob)}"
+    )
+    return WeightFault(Kind.WEIGHT_SHIFT, detail, evidence)
 
 
 def _judge_finite(

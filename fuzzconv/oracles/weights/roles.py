@@ -29,6 +29,15 @@ _ROLES = {
 }
 
 
+_REORDERED = frozenset({"MemoryData", "MultiHeadAttention", "Scale", "Bias"})
+"""Layers of constants that converters may put elsewhere, or that hold several nodes' constants."""
+
+
+def keeps_its_place(layer_type: str) -> bool:
+    """Whether a layer of this type is made from one node, and comes where that node comes."""
+    return layer_type not in _REORDERED
+
+
 def bears_name(blob: BlobRead, constant: Constant) -> bool:
     """Whether the layer is named after the constant, as far as a ``.param`` can spell its name."""
     return _SPECIAL.sub("_", blob.layer) == _SPECIAL.sub("_", constant.name)
