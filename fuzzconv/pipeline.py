@@ -13,13 +13,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from fuzzconv.case import Array, Case
 from fuzzconv.converters.conversion import Binding, Conversion, Converter, Feeding, Outcome
 from fuzzconv.judgement import Judgement
 from fuzzconv.oracles.determinism import compare_runs, reference_of_run
 from fuzzconv.oracles.process import judge_conversion, judge_run, judge_trace, warning_of
+from fuzzconv.oracles.readings import readings_of
+from fuzzconv.oracles.rows import COMPARED_WITH, leaves_rows_comparable, nudged, reference_of_baseline
 from fuzzconv.oracles.values import judge_outputs
 from fuzzconv.oracles.weights import WeightFault, judge_weights
 from fuzzconv.recent import Recent
@@ -28,7 +28,7 @@ from fuzzconv.reference.precisions import precision_of
 from fuzzconv.reference.reference import Precision, Reference
 from fuzzconv.route import Route
 from fuzzconv.runtime.execution import Feed, Fetch, RunRequest, RunResult, Runtime, WeightTrace
-from fuzzconv.runtime.options import options_for, runs_of
+from fuzzconv.runtime.options import is_reduced, options_for, runs_of
 from fuzzconv.verdict import Kind, Verdict
 
 
@@ -191,14 +191,42 @@ class _Road:
         verdict = judge_run(route, conversion, result)
         if verdict:
             return _Trial(verdict, result)
-        readings = _readings(feeding.outputs, result)
+        readings = readings_of(feeding.outputs, result)
         judged = [self._compare(route, conversion, actual) for actual in readings]
         chosen = min(range(len(readings)), key=lambda i: judged[i].kind.rank)
         verdict = judged[chosen]
+        if verdict.kind is Kind.SKIPPED:
+            verdict = self._judge_row(route, conversion, feeding, request, readings[chosen]) or verdict
         for _ in range(1, runs_of(route.options)):
             again = self._pipeline.run(request, route.device)
             verdict = self._judge_again(route, conversion, feeding, (result, again), chosen) or verdict
         return _Trial(verdict, result, readings[chosen])
+
+    def _judge_row(
+        self,
+        route: Route,
+        conversion: Conversion,
+        feeding: Feeding,
+        request: RunRequest,
+        actual: Mapping[str, Array | None],
+    ) -> Verdict | None:
+        """A row beside the baseline row, for a case without reference; None where they may differ."""
+        if not route.options or is_reduced(route.options) or not leaves_rows_comparable(self._reference):
+            return None
+        plain = replace(request, options=options_for("", route.device))
+        asked = [plain, *(replace(plain, feeds=feeds) for feeds in nudged(plain.feeds))]
+        results = [self._pipeline.run(request, route.device) for request in asked]
+        baseline, *moved = (readings_of(feeding.outputs, result)[0] for result in results)
+        precision = precision_of(route)
+        reference = reference_of_baseline(baseline, moved, precision)
+        comparison = judge_outputs(reference, precision, actual) if reference else None
+        if comparison is None or conversion.unsupported:
+            return None
+        if comparison:
+            return Verdict(route, Kind.OK, evidence=comparison.evidence)
+        detail = f"{comparison.description}; expected is what the baseline row gives: {self._reference.skip}"
+        evidence = {**comparison.evidence, COMPARED_WITH: "the baseline row"}
+        return Verdict(route, comparison.kind, detail, warning_of(conversion), "compare", evidence)
 
     def _judge_again(
         self,
@@ -217,7 +245,7 @@ class _Road:
         failed = judge_run(route, conversion, runs[1])
         if failed:
             return failed
-        first, second = (_readings(feeding.outputs, result)[reading] for result in runs)
+        first, second = (readings_of(feeding.outputs, result)[reading] for result in runs)
         precision = precision_of(route)
         judged = precision in self._reference.bounds
         reference = self._reference if judged else reference_of_run(first, precision)
@@ -263,21 +291,3 @@ class _Road:
 
 def _bindings(feeding: Feeding) -> tuple[Binding, ...]:
     return (*feeding.inputs, *feeding.outputs)
-
-
-def _readings(outputs: Sequence[Binding], result: RunResult) -> list[dict[str, Array | None]]:
-    """The outputs by tensor name: as ncnn's Python API gives them (floats), then integers as integers.
-
-    A blob does not say whether its four-byte elements are floats or integers, and ncnn's layers are not of
-    one mind, so where the model's output is an integer either reading may be the right one.
-    """
-    plain = {b.tensor: result.outputs.get(b.blob) for b in outputs}
-    if all(b.dtype == "float32" for b in outputs):
-        return [plain]
-    return [plain, {b.tensor: _read_as(plain[b.tensor], b.dtype) for b in outputs}]
-
-
-def _read_as(array: Array | None, dtype: str) -> Array | None:
-    return (
-        array.view(dtype) if array is not None and array.dtype.itemsize == np.dtype(dtype).itemsize else array
-    )

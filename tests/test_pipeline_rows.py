@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from fuzzconv.case import Array, Case
 from fuzzconv.converters.conversion import Binding, Conversion, Feeding, Outcome, ToolRun
@@ -99,6 +99,58 @@ def test_two_runs_need_no_reference(answer: Answer, kind: Kind, tmp_path: Path) 
     judgement = pipeline.judge(case, [Route("pnnx", "fp16=0", "cpu", "twice")])
     assert judgement.reference.skip
     assert judgement.verdicts[0].kind is kind
+
+
+def open_coordinates() -> Case:
+    """A case that both references leave open: what interpolates between which points is not specified."""
+    x, scales = np.float32([[[1.5, -1.0, 2.5]]]), np.float32([1, 1, 1])
+    node = helper.make_node("Upsample", ["x", "s"], ["y"], mode="linear")
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 1, 3]) for name in "xy"]
+    graph = helper.make_graph([node], "g", values[:1], values[1:], [numpy_helper.from_array(scales, "s")])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 9)], ir_version=8)
+    return Case(model, {"x": x})
+
+
+def only_packed(factor: float) -> Answer:
+    """Without packing the answer is this many times the other."""
+    return lambda options, count: RIGHT * np.float32(1 if options.get("use_packing_layout", True) else factor)
+
+
+def unsteady(options: Mapping[str, bool | int], count: int) -> Array:
+    """The first run is the row's, the others are the baseline and its nudged runs."""
+    return RIGHT * np.float32(2 if count == 1 else 1 + count / 500)
+
+
+@pytest.mark.parametrize(
+    ("row", "answer", "kind"),
+    [
+        ("nopacking", only_packed(2.0), Kind.DIVERGENCE),
+        ("nopacking", only_packed(np.nan), Kind.NAN),
+        ("nopacking", only_packed(1.001), Kind.OK),
+        ("nosgemm", only_packed(2.0), Kind.OK),
+        ("nopacking", unsteady, Kind.SKIPPED),
+        ("nopacking", lambda options, count: RIGHT * np.float32(1e35 * count), Kind.SKIPPED),
+        ("bf16s-nopacking", only_packed(2.0), Kind.SKIPPED),
+        ("", only_packed(2.0), Kind.SKIPPED),
+    ],
+)
+def test_rows_agree_though_the_right_answer_is_open(
+    row: str, answer: Answer, kind: Kind, tmp_path: Path
+) -> None:
+    pipeline = Pipeline({"pnnx:fp16=0": Converts()}, {"cpu": Answers(answer)}, tmp_path)
+    judgement = pipeline.judge(open_coordinates(), [Route("pnnx", "fp16=0", "cpu", row)])
+    assert "leaves the coordinates" in judgement.reference.skip
+    (verdict,) = judgement.verdicts
+    assert verdict.kind is kind
+    assert ("compared_with" in verdict.evidence) is kind.is_bad
+    assert ("the baseline row gives" in verdict.detail) is kind.is_bad
+
+
+def test_rows_may_differ_where_values_overflow(tmp_path: Path) -> None:
+    case = replace(relu(), inputs={"x": np.float32([[1.5, np.inf, 2.5]])})
+    pipeline = Pipeline({"pnnx:fp16=0": Converts()}, {"cpu": Answers(only_packed(2.0))}, tmp_path)
+    (verdict,) = pipeline.judge(case, [Route("pnnx", "fp16=0", "cpu", "nopacking")]).verdicts
+    assert verdict.kind is Kind.SKIPPED
 
 
 def test_a_steady_error_is_a_divergence(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from fuzzconv.findings.rows import layer_types
 from fuzzconv.judgement import Judgement
+from fuzzconv.oracles.rows import leaves_rows_comparable
 from fuzzconv.pipeline import conversion_id
 from fuzzconv.route import Route
 from fuzzconv.runtime.options import is_reduced, rows_for
@@ -23,27 +24,37 @@ REDUCED_SHARE = {"cpu": 1 / 10, "vulkan": 1 / 2}
 AGAIN = "threads2-twice"
 
 
-def drawn_row(judgement: Judgement, among: Sequence[Route]) -> tuple[Route, ...]:
+def drawn_row(
+    judgement: Judgement, among: Sequence[Route], *, reduced: bool | None = None
+) -> tuple[Route, ...]:
     """A route with a row for a case; none where there is nothing to draw from.
 
     Args:
         judgement: of the case; holds its conversions.
         among: baseline routes of one device that the row may be added to.
+        reduced: whether the row is to compute in less than fp32; drawn where it is None.
     """
     if not among:
         return ()
     draw = random.Random(judgement.case.key)
     route = draw.choice(among)
     rows = rows_for(route.device, layer_types(judgement.conversions[conversion_id(route)].param or ""))
-    reduced = draw.random() < REDUCED_SHARE[route.device]
+    if reduced is None:
+        reduced = draw.random() < REDUCED_SHARE[route.device]
     fitting = [row for row in rows if is_reduced(row) == reduced]
     return (replace(route, options=draw.choice(fitting)),) if fitting else ()
 
 
 def row_without_reference(judgement: Judgement) -> tuple[Route, ...]:
-    """The one row that can be judged where a case ran but its reference can't be trusted: two runs."""
-    ran = (v.route for v in judgement.verdicts if v.kind is Kind.SKIPPED and str(v.route) in judgement.actual)
-    return tuple(replace(route, options=AGAIN) for route in ran if not route.options)[:1]
+    """The one row that can be judged where a case ran but its reference can't be trusted.
+
+    Two runs always can; a row beside the baseline where the reason lets rows differ by rounding alone.
+    """
+    ran = [v.route for v in judgement.verdicts if v.kind is Kind.SKIPPED and str(v.route) in judgement.actual]
+    among = [route for route in ran if not route.options][:1]
+    if not leaves_rows_comparable(judgement.reference):
+        return tuple(replace(route, options=AGAIN) for route in among)
+    return drawn_row(judgement, among, reduced=False)
 
 
 def plain_passing(judgement: Judgement) -> Sequence[Route]:

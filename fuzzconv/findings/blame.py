@@ -18,6 +18,7 @@ from fuzzconv.findings.stages import Check, check_simplified, check_torch, raw_o
 from fuzzconv.findings.unnoticed import unnoticed
 from fuzzconv.findings.written import files_tell
 from fuzzconv.judgement import Judgement
+from fuzzconv.oracles.rows import COMPARED_WITH
 from fuzzconv.route import Route
 from fuzzconv.runtime.options import ROWS
 from fuzzconv.verdict import Kind, Verdict
@@ -61,7 +62,7 @@ def blame_of(judgement: Judgement, verdict: Verdict, laboratory: Laboratory) -> 
         _passes(judgement, on_cpu) or _passes(judgement, replace(on_cpu, options=""))
     ):
         return _blame_shader(judgement, verdict, conversion, laboratory)
-    if verdict.kind is Kind.NONDETERMINISM:
+    if verdict.kind is Kind.NONDETERMINISM or COMPARED_WITH in verdict.evidence:
         return Blame(CPU_LAYER if route.device == "cpu" else SHADER, (verdict.detail,))
     return _Inquiry(judgement, verdict, conversion, laboratory).blame()
 

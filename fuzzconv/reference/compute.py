@@ -12,12 +12,12 @@ from fuzzconv.recent import Recent
 from fuzzconv.reference.bounds import Bounds, Sampler
 from fuzzconv.reference.formats import LARGEST_EXACT_INT, LARGEST_FP32, exceeds
 from fuzzconv.reference.probe import Probe, UnrunnableError
-from fuzzconv.reference.reference import Precision, Reference
+from fuzzconv.reference.reference import OPEN_COORDINATES, UNRUNNABLE, Precision, Reference
 
 _INTEGER_SETTINGS = frozenset({"Constant", "ConstantOfShape", "Identity", "Shape", "Size"})
 
 
-_OPEN_COORDINATES = {*(("Upsample", opset) for opset in range(7, 10)), ("Resize", 10)}
+_OPEN_FORMS = {*(("Upsample", opset) for opset in range(7, 10)), ("Resize", 10)}
 LARGEST_REMEMBERED = 1 << 20
 """Bytes of the largest model of which anything is kept."""
 
@@ -68,7 +68,7 @@ def _open(case: Case) -> _Opened:
     try:
         probe = Probe(case)
     except UnrunnableError as error:
-        return _Opened({}, None, f"onnxruntime can't run the model: {error}")
+        return _Opened({}, None, f"{UNRUNNABLE}: {error}")
     outputs = {name: probe.values[name] for name in probe.outputs if name in probe.values}
     skip = _open_semantics(case) or _reason_to_skip(probe, outputs)
     return _Opened(outputs, None if skip else Sampler(probe, outputs), skip)
@@ -81,10 +81,10 @@ def _open_semantics(case: Case) -> str:
     PyTorch exported half-pixel ones. Nearest with whole factors is the same in both.
     """
     for node in case.model.graph.node:
-        if (node.op_type, case.opset) in _OPEN_COORDINATES:
+        if (node.op_type, case.opset) in _OPEN_FORMS:
             mode = next((a.s for a in node.attribute if a.name == "mode"), b"nearest")
             if mode != b"nearest":
-                return f"{node.op_type}-{case.opset} leaves the coordinates of mode={mode.decode()} open"
+                return f"{node.op_type}-{case.opset} {OPEN_COORDINATES} of mode={mode.decode()} open"
     return ""
 
 

@@ -11,6 +11,10 @@ from numpy.typing import NDArray
 
 from fuzzconv.case import Array
 
+UNRUNNABLE = "onnxruntime can't run the model"
+OPEN_COORDINATES = "leaves the coordinates"
+"""Reasons to skip a case that say nothing about its numbers, as parts of ``Reference.skip``."""
+
 
 class Precision(Enum):
     """The number formats a route computes in; each has its own error bound.

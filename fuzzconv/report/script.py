@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from fuzzconv.case import EXTERNAL_DATA_FILE
 from fuzzconv.findings.finding import Finding
+from fuzzconv.oracles.rows import COMPARED_WITH, WORTH_TELLING
 from fuzzconv.report.literals import NotLiteralError, literal, quoted, wrapped
 from fuzzconv.report.model_code import model_source
 from fuzzconv.report.tolerance import tolerances
 from fuzzconv.runtime.options import options_for
-from fuzzconv.verdict import Kind
+from fuzzconv.verdict import Kind, Verdict
 
 TIMEOUT_S = 60
 NONDETERMINISM_RUNS = 20
@@ -153,6 +154,8 @@ def _judge(finding: Finding) -> str:
         return _template("judge_weights")
     if verdict.kind is Kind.NONDETERMINISM:
         return _template("judge_nondeterminism", FORM="" if forms == "[()]" else '"first"')
+    if COMPARED_WITH in verdict.evidence:
+        return _template("judge_rows", FORM="" if forms == "[()]" else '"first"')
     if verdict.kind in (Kind.CRASH, Kind.HANG, Kind.LOAD_FAILURE):
         only_crash = 'wrong.startswith(("crashed", "hung"))'
         return _template(
@@ -179,11 +182,7 @@ def _constants(finding: Finding, pieces: list[str]) -> str:
     if "REFUSED" in code:
         lines.append("REFUSED = 10  # exit code of the child when ncnn returns an error")
     if "OPTIONS" in code:
-        route = finding.verdict.route
-        options = (
-            f'    "{name}": {value},\n' for name, value in options_for(route.options, route.device).items()
-        )
-        lines.append("OPTIONS = {\n" + "".join(options) + "}")
+        lines += _options(finding.verdict)
     if "INPUTS" in code or "FEEDS" in code:
         lines.append(_inputs(finding))
     if "FEEDS" in code:
@@ -194,12 +193,26 @@ def _constants(finding: Finding, pieces: list[str]) -> str:
         )
     if "RUNS" in code:
         lines.append(f"RUNS = {NONDETERMINISM_RUNS}")
+    if "SHARE" in code:
+        lines.append(f"SHARE = {WORTH_TELLING}  # of the largest output: far more than rounding explains")
     if "TOLERANCE" in code:
         lines.append(_tolerance_lines(finding))
     if "WATCHED" in code:
         names = ", ".join(quoted(name) for name in _watched_weights(finding))
         lines.append(f"WATCHED = [{names}]  # weights that must reach ncnn")
     return "\n".join(lines) + "\n"
+
+
+def _options(verdict: Verdict) -> list[str]:
+    """The options of the route; where its row was compared with the baseline, what the row changes apart."""
+    values, plain = (options_for(row, verdict.route.device) for row in (verdict.route.options, ""))
+    compared = COMPARED_WITH in verdict.evidence
+    entries = (f'    "{name}": {value},\n' for name, value in (plain if compared else values).items())
+    lines = ["OPTIONS = {\n" + "".join(entries) + "}"]
+    if compared:
+        changed = (f'"{name}": {value}' for name, value in values.items() if plain.get(name) != value)
+        lines += ['if os.environ.get("ROW") == "changed":', f"    OPTIONS |= {{{', '.join(changed)}}}"]
+    return lines
 
 
 def _inputs(finding: Finding) -> str:

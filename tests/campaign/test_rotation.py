@@ -10,7 +10,7 @@ from fuzzconv.campaign.rotation import REDUCED_SHARE, drawn_row, plain_passing, 
 from fuzzconv.case import Case
 from fuzzconv.converters.conversion import Conversion, Outcome, ToolRun
 from fuzzconv.judgement import Judgement
-from fuzzconv.reference.reference import Reference
+from fuzzconv.reference.reference import UNRUNNABLE, Reference
 from fuzzconv.route import DEFAULT_ROUTES, Route
 from fuzzconv.runtime.options import is_reduced, rows_for
 from fuzzconv.verdict import Kind, Verdict
@@ -69,6 +69,19 @@ def test_a_case_without_reference_is_run_twice() -> None:
     assert row_without_reference(skipped) == ()
     ran = replace(skipped, actual={str(CPU[1]): {}})
     assert list(map(str, row_without_reference(ran))) == [f"{CPU[1]}:threads2-twice"]
+
+
+def test_a_case_that_leaves_rows_comparable_takes_any_exact_row() -> None:
+    drawn = set()
+    for number in range(60):
+        case = judged(number, dict.fromkeys(map(str, CPU), Kind.SKIPPED))
+        open_case = replace(
+            case, actual={str(CPU[0]): {}}, reference=Reference(skip=f"{UNRUNNABLE}: no such kernel")
+        )
+        drawn |= {route.options for route in row_without_reference(open_case)}
+    assert "threads2-twice" in drawn
+    assert len(drawn) > 5
+    assert not any(map(is_reduced, drawn))
 
 
 def test_a_vulkan_row_is_drawn_among_the_routes_that_run() -> None:

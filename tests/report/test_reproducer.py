@@ -200,6 +200,28 @@ def test_a_bug_that_is_gone_exits_0(kind: Kind, route: str, stage: str, tmp_path
 
 
 @pytest.mark.slow
+@pytest.mark.pnnx
+@pytest.mark.onnx2ncnn
+@needs_pnnx
+@needs_onnx2ncnn
+@pytest.mark.parametrize("route", ["pnnx:fp16=0/cpu:bf16s-nopacking", "onnx2ncnn/cpu:bf16s-nopacking"])
+def test_rows_are_compared_without_a_reference(route: str, tmp_path: Path) -> None:
+    """bf16 differs by less than is worth telling: gone; by more than nothing: there."""
+    case = replace(healthy(), inputs={"x": np.full_like(healthy().inputs["x"], 1 / 3)})
+    made = finding(case, Kind.DIVERGENCE, route, evidence={"compared_with": "the baseline row"})
+    folder = write_reproducer(made, tmp_path)
+    done = run(folder)
+    assert (done.returncode, "gone: both give the same" in done.stdout) == (0, True), (
+        done.stdout + done.stderr
+    )
+    script = folder / "reproduce.py"
+    source = script.read_text()
+    script.write_text(source.replace("SHARE = 0.01", "SHARE = 0.0"))
+    done = run(folder)
+    assert (done.returncode, "BUG: z differs by more than 0" in done.stdout) == (1, True), done.stdout
+
+
+@pytest.mark.slow
 def test_a_missing_converter_exits_3_and_names_the_command(tmp_path: Path) -> None:
     made = finding(healthy(), Kind.REFUSED, "onnx2ncnn/cpu", "convert")
     done = run(write_reproducer(made, tmp_path), ONNX2NCNN="", PATH="/nonexistent")
