@@ -19,7 +19,13 @@ from fuzzconv.judgement import Judgement
 from fuzzconv.oracles.determinism import compare_runs, reference_of_run
 from fuzzconv.oracles.process import judge_conversion, judge_run, judge_trace, warning_of
 from fuzzconv.oracles.readings import readings_of
-from fuzzconv.oracles.rows import COMPARED_WITH, leaves_rows_comparable, nudged, reference_of_baseline
+from fuzzconv.oracles.rows import (
+    COMPARED_WITH,
+    asked_of_baseline,
+    floor_of,
+    leaves_rows_comparable,
+    reference_of_baseline,
+)
 from fuzzconv.oracles.values import judge_outputs
 from fuzzconv.oracles.weights import WeightFault, judge_weights
 from fuzzconv.recent import Recent
@@ -214,18 +220,17 @@ class _Road:
         if not route.options or is_reduced(route.options) or not leaves_rows_comparable(self._reference):
             return None
         plain = replace(request, options=options_for("", route.device))
-        asked = [plain, *(replace(plain, feeds=feeds) for feeds in nudged(plain.feeds))]
-        results = [self._pipeline.run(request, route.device) for request in asked]
+        whole, *results = (self._pipeline.run(asked, route.device) for asked in asked_of_baseline(plain))
         baseline, *moved = (readings_of(feeding.outputs, result)[0] for result in results)
-        precision = precision_of(route)
-        reference = reference_of_baseline(baseline, moved, precision)
+        precision, floor = precision_of(route), floor_of(plain, whole)
+        reference = reference_of_baseline(baseline, moved, floor, precision)
         comparison = judge_outputs(reference, precision, actual) if reference else None
         if comparison is None or conversion.unsupported:
             return None
         if comparison:
             return Verdict(route, Kind.OK, evidence=comparison.evidence)
         detail = f"{comparison.description}; expected is what the baseline row gives: {self._reference.skip}"
-        evidence = {**comparison.evidence, COMPARED_WITH: "the baseline row"}
+        evidence = {**comparison.evidence, COMPARED_WITH: "the baseline row", "floor": floor}
         return Verdict(route, comparison.kind, detail, warning_of(conversion), "compare", evidence)
 
     def _judge_again(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from fuzzconv.case import EXTERNAL_DATA_FILE
 from fuzzconv.findings.finding import Finding
-from fuzzconv.oracles.rows import COMPARED_WITH, WORTH_TELLING
+from fuzzconv.oracles.rows import COMPARED_WITH, FLOOR, WORTH_TELLING
 from fuzzconv.report.literals import NotLiteralError, literal, quoted, wrapped
 from fuzzconv.report.model_code import model_source
 from fuzzconv.report.tolerance import tolerances
@@ -195,6 +195,7 @@ def _constants(finding: Finding, pieces: list[str]) -> str:
         lines.append(f"RUNS = {NONDETERMINISM_RUNS}")
     if "SHARE" in code:
         lines.append(f"SHARE = {WORTH_TELLING}  # of the largest output: far more than rounding explains")
+        lines.append(f"FLOOR = {finding.verdict.evidence.get('floor', FLOOR)}")
     if "TOLERANCE" in code:
         lines.append(_tolerance_lines(finding))
     if "WATCHED" in code:

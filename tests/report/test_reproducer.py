@@ -216,7 +216,7 @@ def test_rows_are_compared_without_a_reference(route: str, tmp_path: Path) -> No
     )
     script = folder / "reproduce.py"
     source = script.read_text()
-    script.write_text(source.replace("SHARE = 0.01", "SHARE = 0.0"))
+    script.write_text(source.replace("SHARE = 0.01", "SHARE = 0.0").replace("FLOOR = 0.0001", "FLOOR = 0"))
     done = run(folder)
     assert (done.returncode, "BUG: z differs by more than 0" in done.stdout) == (1, True), done.stdout
 

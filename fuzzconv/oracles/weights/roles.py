@@ -24,6 +24,9 @@ _ROLES = {
     "RMSNorm": frozenset({"RMSNormalization", "SimplifiedLayerNormalization"}),
     "PReLU": frozenset({"PRelu"}),
     "Embed": frozenset({"Gather"}),
+    "DeformableConv2D": frozenset({"DeformConv"}),
+    "Padding": frozenset({"Pad"}),
+    "Normalize": frozenset({"Mul"}),
     "Scale": frozenset({"Mul", "BatchNormalization"}),
     "Bias": frozenset({"Add"}),
 }
