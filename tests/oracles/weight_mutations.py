@@ -15,6 +15,15 @@ _TAGS = (0, FP16_TAG, 0x000D4B38, 0x0002C056, 0xFFFFFFFF, 0x3F642384)
 def mutations(content: bytes, trace: WeightTrace) -> Iterator[tuple[str, bytes]]:
     """Every mutation of the table, applied to every blob (or place between blobs) of one file."""
     rng = np.random.default_rng(len(content))
+    yield from layout_mutations(content, trace, rng)
+    for blob in trace.blobs:
+        yield from value_mutations(content, blob, rng)
+
+
+def layout_mutations(
+    content: bytes, trace: WeightTrace, rng: np.random.Generator
+) -> Iterator[tuple[str, bytes]]:
+    """What changes the file's length or a tag: provable whatever the values mean."""
     places = sorted({0, *(blob.offset for blob in trace.blobs), *map(_middle, trace.blobs)})
     for place in places:
         for size in (1, 2, 3, 4, 8):
@@ -26,10 +35,12 @@ def mutations(content: bytes, trace: WeightTrace) -> Iterator[tuple[str, bytes]]
         yield f"append {size}", content + rng.bytes(size)
         yield f"append {size} zeros", content + bytes(size)
     for blob in trace.blobs:
-        yield from _in_blob(content, blob, rng)
+        for tag in _TAGS if blob.load_type == 0 else ():
+            yield "wrong tag", content[: blob.offset] + tag.to_bytes(4, "little") + content[blob.offset + 4 :]
 
 
-def _in_blob(content: bytes, blob: BlobRead, rng: np.random.Generator) -> Iterator[tuple[str, bytes]]:
+def value_mutations(content: bytes, blob: BlobRead, rng: np.random.Generator) -> Iterator[tuple[str, bytes]]:
+    """What changes the values of one blob of fp32 or fp16."""
     width = 2 if blob.tag == FP16_TAG else 4
     start = blob.offset + (4 if blob.load_type == 0 else 0)
     end = start + blob.count * width
@@ -52,9 +63,6 @@ def _in_blob(content: bytes, blob: BlobRead, rng: np.random.Generator) -> Iterat
         values[at // width], values[other // width] = values[other // width], values[at // width]
         yield "swap two values", replaced(b"".join(values))
     yield "zero blob", replaced(bytes(len(data)))
-    if blob.load_type == 0:
-        for tag in _TAGS:
-            yield "wrong tag", content[: blob.offset] + tag.to_bytes(4, "little") + content[start:]
 
 
 def _middle(blob: BlobRead) -> int:
