@@ -37,6 +37,7 @@ from fuzzconv.converters.pnnx import PnnxConverter
 from fuzzconv.oracles.values import Comparison, judge_outputs
 from fuzzconv.reference.compute import compute_reference
 from fuzzconv.reference.precisions import precision_of
+from fuzzconv.reference.sums import is_tiled
 from fuzzconv.route import DEFAULT_ROUTES, Route, select_routes
 from fuzzconv.runtime.client import NcnnRuntime
 from fuzzconv.runtime.execution import Feed, Fetch, RunRequest, RunResult, RunStatus
@@ -103,6 +104,8 @@ def _measure_all(options: argparse.Namespace, tallies: dict[Route, Tally]) -> No
             if time.monotonic() - started > options.seconds:
                 break
             case = random_case(np.random.default_rng((options.seed, number)))
+            if options.tiled and not _is_tiled(case):
+                continue
             _measure(case, routes, converters, runtimes, tallies, f"seed {options.seed} case {number}")
             if time.monotonic() - saved > SAVE_EVERY_S:
                 saved = time.monotonic()
@@ -119,8 +122,14 @@ def _options() -> argparse.Namespace:
         "--routes", default="*", help="as in fuzzconv --routes; also pnnx:fp16=0/*:fp16, …:bf16"
     )
     parser.add_argument("--output", type=Path, help="write the figures as JSON")
+    parser.add_argument("--tiled", action="store_true", help="only cases that Vulkan computes by Winograd")
     parser.add_argument("--merge", type=Path, nargs="+", help="run nothing, join these outputs")
     return parser.parse_args()
+
+
+def _is_tiled(case: Case) -> bool:
+    shapes = {tensor.name: tuple(tensor.dims) for tensor in case.model.graph.initializer}
+    return any(is_tiled(node, shapes) for node in case.model.graph.node)
 
 
 def _converter(route: Route) -> Converter:

@@ -131,7 +131,7 @@ _FEEDING_ORDER = (
 """Where a converter leaves open how its result is fed, the way that comes closest to sense is meant."""
 
 
-_NARROW = frozenset({Precision.FP16, Precision.BF16})
+_NARROW = frozenset({Precision.FP16, Precision.BF16, Precision.VULKAN_BF16})
 INTEGERS_IN_NARROW_STORAGE = "ncnn has no integer storage beside half and bfloat16: integers don't pass"
 
 

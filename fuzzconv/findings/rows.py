@@ -16,7 +16,7 @@ from fuzzconv.findings.localise import Localised
 from fuzzconv.findings.signature import family_of, signature_of
 from fuzzconv.judgement import Judge, Judgement
 from fuzzconv.route import Route
-from fuzzconv.runtime.options import is_reduced, is_sound, row_order, rows_for, smaller_rows
+from fuzzconv.runtime.options import is_reduced, row_order, rows_for, smaller_rows
 from fuzzconv.verdict import Kind, Verdict
 
 
@@ -95,9 +95,8 @@ def _candidates(route: Route, layers: frozenset[str]) -> Iterator[str]:
     """Rows smaller than the route's own or of its arithmetic, in order, up to its own."""
     reduced = is_reduced(route.options)
     alike = [row for row in rows_for(route.device, layers) if is_reduced(row) == reduced]
-    smaller = [row for row in smaller_rows(route.options) if is_sound(row, route.device, layers)]
     own = row_order(route.options)
-    for row in sorted({*alike, *smaller}, key=row_order):
+    for row in sorted({*alike, *smaller_rows(route.options)}, key=row_order):
         if row_order(row) >= own:
             return
         yield row

@@ -30,6 +30,7 @@ SAFETY: Mapping[Precision, float] = {
     Precision.FP16_WEIGHTS: 2.0,
     Precision.FP16: 2.0,
     Precision.BF16: 2.0,
+    Precision.VULKAN_BF16: 4.0,  # of the tiles alone: single products err up to four times their mean
     Precision.VULKAN_FP32: 2.0,
     Precision.VULKAN_FP16_WEIGHTS: 2.0,
 }
@@ -45,6 +46,7 @@ LARGEST_SHARE: Mapping[Precision, float] = {
     Precision.VULKAN_FP16_WEIGHTS: 0.05,
     Precision.FP16: 0.3,
     Precision.BF16: 0.6,
+    Precision.VULKAN_BF16: 0.6,
 }
 """A bound above this share of max|tensor| could hide a bug: the element is then not judged (bound inf)."""
 
@@ -98,6 +100,8 @@ class Sampler:
                 return _sum(self._raw(Precision.VULKAN_FP32), self._weights)
             case Precision.FP16 | Precision.BF16:
                 return _sum(self._raw(Precision.VULKAN_FP32), self._format(precision))
+            case Precision.VULKAN_BF16:
+                return _sum(self._raw(Precision.BF16), self._tiles)
 
     @cached_property
     def _single(self) -> dict[str, Bound]:
@@ -145,6 +149,11 @@ class Sampler:
         moved = self._sampled(errors, safety)
         own = self._disturbance.shader_output
         return {name: bound + safety * own(name, self._expected[name]) for name, bound in moved.items()}
+
+    @cached_property
+    def _tiles(self) -> dict[str, Bound]:
+        errors = self._disturbance.tiles(FORMATS[Precision.BF16])
+        return self._sampled(errors, SAFETY[Precision.VULKAN_BF16])
 
     def _format(self, precision: Precision) -> dict[str, Bound]:
         rounding, safety = FORMATS[precision], SAFETY[precision]

@@ -18,7 +18,7 @@ from fuzzconv.reference.formats import SMALLEST_NORMAL_FP16, UNIT_FP16, Rounding
 from fuzzconv.reference.functions import FUNCTIONS, ROUNDINGS, Function
 from fuzzconv.reference.normalisation import scaled_inputs
 from fuzzconv.reference.probe import FloatArray, Probe
-from fuzzconv.reference.sums import growths, is_winograd, terms
+from fuzzconv.reference.sums import TILE_NOISE, growths, is_tiled, is_winograd, terms, tile_sizes
 
 Bound = NDArray[np.float64]
 
@@ -92,6 +92,17 @@ class Disturbance:
                 shader = self._functions[site.tensor].shader_error
                 size = np.abs(self._probe.levels[site.span])
                 errors[site.span] = size * np.float32(shader.relative) + np.float32(shader.absolute)
+        return errors
+
+    def tiles(self, rounding: Rounding) -> FloatArray:
+        """What Winograd's tiles add to the inputs of convolutions when they are stored in a narrow format."""
+        shapes = {name: array.shape for name, array in self._probe.known.items()}
+        tiled = {node.input[0] for node in self._probe.nodes if is_tiled(node, shapes)}
+        errors = np.zeros_like(self._probe.levels)
+        for site in self._probe.sites:
+            if site.tensor in tiled:
+                sizes = tile_sizes(self._probe.levels[site.span].reshape(site.shape))
+                errors[site.span] = TILE_NOISE * rounding.relative * sizes.ravel()
         return errors
 
     def output(self, name: str, expected: Bound, rounding: Rounding) -> Bound:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from fuzzconv.reference.reference import Precision
 from fuzzconv.route import Route
+from fuzzconv.runtime.options import switches_of
 
 
 def precision_of(route: Route) -> Precision:
     """The number format of a route, by its option row, converter setting and device."""
     if route.options.startswith("bf16"):
-        return Precision.BF16
+        winograd = route.device == "vulkan" and "nowinograd" not in switches_of(route.options)
+        return Precision.VULKAN_BF16 if winograd else Precision.BF16
     if route.options.startswith("fp16"):
         return Precision.FP16
     vulkan = route.device == "vulkan"

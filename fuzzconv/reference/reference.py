@@ -21,7 +21,8 @@ class Precision(Enum):
 
     ``FP16_WEIGHTS``: weights rounded to half, everything else fp32 (pnnx ``fp16=1``). ``FP16``: weights,
     activations and arithmetic may be half. ``BF16``: storage may be bfloat16. The ``VULKAN_`` ones are the
-    same number formats where sin, exp and their like are GLSL builtins, which Vulkan lets be inexact.
+    same number formats where sin, exp and their like are GLSL builtins, which Vulkan lets be inexact, and
+    where a wide 3×3 convolution in bfloat16 keeps Winograd's tiles in that format.
     """
 
     FP32 = "fp32"
@@ -30,6 +31,7 @@ class Precision(Enum):
     VULKAN_FP16_WEIGHTS = "vulkan_fp16_weights"
     FP16 = "fp16"
     BF16 = "bf16"
+    VULKAN_BF16 = "vulkan_bf16"
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from math import prod, sqrt
 
+import numpy as np
 import onnx
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
 from fuzzconv.reference.probe import Probe
 
@@ -24,6 +27,36 @@ def growths(probe: Probe) -> Mapping[str, float]:
         for name in node.input:
             found[name] = max(found.get(name, 1.0), growth)
     return found
+
+
+TILE_NOISE = 9.5
+"""Winograd's F(4,3) with tiles stored in a narrow format errs as if its input had been rounded to this many
+units of its tile's root mean square. From the transforms of ncnn's shaders: the rounding of the transformed
+input, weights and products, each as large as the others, comes out of them as 5.5 units at the worst of a
+tile's 16 places (root mean square over random inputs and weights, whatever the number of channels); the noise
+here is drawn evenly, whose root mean square is 0.58 of its largest."""
+
+_TILE = 6
+
+TILE_CHANNELS = 16
+"""ncnn's Vulkan convolution takes Winograd from so many channels on, on both sides."""
+
+
+def is_tiled(node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]]) -> bool:
+    """Whether ncnn computes it by Winograd on Vulkan."""
+    return is_winograd(node, shapes) and min(shapes[node.input[1]][:2]) >= TILE_CHANNELS
+
+
+def tile_sizes(images: NDArray[np.floating]) -> NDArray[np.float64]:
+    """For each element of a batch of images, the largest root mean square of a tile of its channel.
+
+    Where ncnn's tiles begin is its own affair, so all places count.
+    """
+    inner = [(0, 0), (0, 0), (_TILE - 1, _TILE - 1), (_TILE - 1, _TILE - 1)]
+    squares = np.pad(np.square(images, dtype=np.float64), inner)
+    means = sliding_window_view(squares, (_TILE, _TILE), axis=(2, 3)).mean(axis=(-1, -2))
+    largest = np.sqrt(means.max(axis=(2, 3), keepdims=True))
+    return np.broadcast_to(largest, images.shape)
 
 
 def is_winograd(node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]]) -> bool:

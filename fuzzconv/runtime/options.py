@@ -174,20 +174,8 @@ def rows_for(device: str, layers: Collection[str] | None = None, machine: str = 
         row
         for row in (_VULKAN_ROWS if device == "vulkan" else _CPU_ROWS)
         if row not in left_out
-        and (layers is None or is_sound(row, device, layers))
         and (layers is None or all((readers.get(s) or set(layers)) & set(layers) for s in switches_of(row)))
     )
-
-
-def is_sound(row: str, device: str, layers: Collection[str]) -> bool:
-    """Whether the error of a row is bounded for networks of these layer types.
-
-    Vulkan's F(4,3) convolution keeps its transformed tiles in bf16, which multiplies bf16's rounding by six;
-    no bound covers that, so bf16 goes with ``nowinograd`` there.
-    """
-    switches = set(switches_of(row))
-    bf16 = bool(switches & {"bf16p", "bf16s"})
-    return not (device == "vulkan" and bf16 and "Convolution" in layers and "nowinograd" not in switches)
 
 
 def rows_left_out(device: str, machine: str = "") -> dict[str, str]:

@@ -85,7 +85,7 @@ def test_switches_left_out_on_the_cpu_change_nothing(cpu: NcnnRuntime, switch: s
 def test_rows_of_vulkan() -> None:
     if not find_toolchain().vulkan.found:
         pytest.skip(f"Vulkan: {find_toolchain().vulkan.missing}")
-    differing = {"nowinograd", "fp16p", "fp16s", "fp16", "bf16p-nowinograd"}
+    differing = {"nowinograd", "fp16p", "fp16s", "fp16", "bf16p", "bf16p-nowinograd"}
     with NcnnRuntime("vulkan") as runtime:
         for row in rows_for("vulkan", {"Convolution"}):
             plain, other = run(runtime, CONVOLUTION, "", "vulkan"), run(runtime, CONVOLUTION, row, "vulkan")

@@ -8,7 +8,6 @@ from fuzzconv.route import Route
 from fuzzconv.runtime.options import (
     SWITCHES,
     condition_of,
-    is_sound,
     options_for,
     row_name,
     row_order,
@@ -70,14 +69,6 @@ def test_rows_that_no_layer_reads_are_left_out() -> None:
     assert "nosubgroup" not in rows_for("vulkan", {"Convolution"})
 
 
-def test_bf16_meets_no_winograd_on_vulkan() -> None:
-    rows = rows_for("vulkan", {"Convolution"})
-    assert "bf16p" not in rows
-    assert "bf16p-nowinograd" in rows
-    assert "bf16p" in rows_for("vulkan", {"ReLU"})
-    assert is_sound("bf16s", "cpu", {"Convolution"})
-
-
 def test_smaller_rows_come_smallest_first() -> None:
     assert list(smaller_rows("nopacking")) == []
     assert list(smaller_rows("fp16"))[:4] == ["fp16p", "fp16s", "fp16a", "fp16p-fp16s"]
@@ -96,12 +87,15 @@ def test_twice_runs_twice_and_is_no_condition() -> None:
 @pytest.mark.parametrize(
     ("row", "precision"),
     [
-        ("nopacking", Precision.FP32),
-        ("fp16p", Precision.FP16),
-        ("fp16", Precision.FP16),
-        ("bf16s-nopacking", Precision.BF16),
-        ("threads2-twice", Precision.FP32),
+        ("cpu:nopacking", Precision.FP32),
+        ("cpu:fp16p", Precision.FP16),
+        ("cpu:fp16", Precision.FP16),
+        ("cpu:bf16s-nopacking", Precision.BF16),
+        ("cpu:threads2-twice", Precision.FP32),
+        ("vulkan:bf16p", Precision.VULKAN_BF16),
+        ("vulkan:bf16p-nowinograd", Precision.BF16),
+        ("vulkan:fp16p", Precision.FP16),
     ],
 )
 def test_every_row_computes_in_a_known_precision(row: str, precision: Precision) -> None:
-    assert precision_of(Route("pnnx", "fp16=0", "cpu", row)) is precision
+    assert precision_of(Route.parse(f"pnnx:fp16=0/{row}")) is precision
