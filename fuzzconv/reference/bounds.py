@@ -146,7 +146,7 @@ class Sampler:
     def _shader(self) -> dict[str, Bound]:
         errors = self._disturbance.shaders()
         safety = SAFETY[Precision.VULKAN_FP32]
-        moved = self._sampled(errors, safety)
+        moved = self._sampled(errors, safety, one_sided=True)
         own = self._disturbance.shader_output
         return {name: bound + safety * own(name, self._expected[name]) for name, bound in moved.items()}
 
@@ -161,14 +161,24 @@ class Sampler:
         own = self._disturbance.output
         return {n: bound + safety * own(n, self._expected[n], rounding) for n, bound in moved.items()}
 
-    def _sampled(self, errors: FloatArray, safety: float) -> dict[str, Bound]:
-        """``safety`` times (element's plus tensor's spread) when sites are disturbed by up to ``errors``."""
+    def _sampled(self, errors: FloatArray, safety: float, *, one_sided: bool = False) -> dict[str, Bound]:
+        """``safety`` times (element's plus tensor's spread) when sites are disturbed by up to ``errors``.
+
+        Args:
+            errors: largest disturbance of each element of the sites.
+            safety: a factor on all.
+            one_sided: whether errors may also be all of one sign, or all of their values' signs, as those of
+                an approximated function are: means and sums do not cancel them.
+        """
         spread = self._nothing()
         if not errors.any():
             return spread
         rng = np.random.default_rng(_SEED)  # a new one: bounds must not depend on what else was asked for
-        for _ in range(_SAMPLES):
-            noise = errors * rng.uniform(-1.0, 1.0, errors.size).astype(np.float32)
+        directions = [rng.uniform(-1.0, 1.0, errors.size).astype(np.float32) for _ in range(_SAMPLES)]
+        if one_sided:
+            directions += [np.ones_like(errors), np.sign(self._probe.levels)]
+        for direction in directions:
+            noise = errors * direction
             for name, moved in self._moves(noise).items():
                 spread[name] = np.maximum(spread[name], np.abs(moved))
         return {name: safety * (s + _peak(s)) for name, s in spread.items()}

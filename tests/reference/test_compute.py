@@ -93,6 +93,12 @@ def test_the_bound_follows_the_conditioning_of_the_computation():
     assert 30 < widest(near) / widest(far) < 300
 
 
+def test_a_mean_does_not_cancel_what_an_approximation_is_off():
+    x = np.linspace(0.5, 0.9, 400, dtype=np.float32).reshape(1, 1, 20, 20)
+    case = make_case([NODE("Asin", ["x"], ["a"]), NODE("GlobalAveragePool", ["a"], ["y"])], {"x": x})
+    assert 4e-4 < widest(case, Precision.VULKAN_FP32) < 2e-3
+
+
 def test_inexact_shader_functions_widen_vulkans_bound_alone():
     case = one_node("Asin", np.linspace(-0.9, 0.9, 20, dtype=np.float32))
     assert widest(case) < 3e-5
