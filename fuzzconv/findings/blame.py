@@ -36,6 +36,8 @@ UNKNOWN = "not determined"
 _TELLING_ROWS = tuple(row for row in ROWS if row.startswith(("no", "threads")))
 _PASS = re.compile(r"^#+ (pass_\w+)", re.MULTILINE)
 _TOLERANCE = 1e-4
+_PLAIN_CPU = "nopacking"
+"""The row of the CPU that reads a network most as Vulkan does; packed kernels may be right by luck."""
 
 
 def blame_of(judgement: Judgement, verdict: Verdict, laboratory: Laboratory) -> Blame:
@@ -218,6 +220,10 @@ def _blame_shader(
             if found:
                 layer = found.name
                 evidence.append(f"the first layer whose output differs is {found.type} {layer!r}")
+    plain = laboratory.judge(judgement.case, [replace(verdict.route, device="cpu", options=_PLAIN_CPU)])
+    if any(family_of(v) == family_of(verdict) for v in plain.verdicts if v.kind.is_bad):
+        evidence.append("without the packing layout (use_packing_layout=0) the CPU is wrong too")
+        return Blame(UNKNOWN, (*evidence, verdict.detail), layer)
     return Blame(SHADER, (*evidence, verdict.detail), layer)
 
 

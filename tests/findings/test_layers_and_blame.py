@@ -151,8 +151,15 @@ def test_a_short_file_is_the_writers_fault_any_other_refusal_the_loaders() -> No
 
 def test_right_on_the_cpu_and_wrong_on_vulkan_is_the_shaders() -> None:
     wrong = verdict("onnx2ncnn/vulkan", Kind.DIVERGENCE)
+    made = judged(conversion(), verdict("onnx2ncnn/cpu", Kind.OK), wrong)
+    assert blame_of(made, wrong, Bench(helping=["nopacking"])).stage == blame.SHADER
+
+
+def test_a_cpu_that_is_right_with_packing_alone_does_not_blame_the_shader() -> None:
+    wrong = verdict("onnx2ncnn/vulkan", Kind.DIVERGENCE)
     found = blame_of(judged(conversion(), verdict("onnx2ncnn/cpu", Kind.OK), wrong), wrong, Bench())
-    assert found.stage == blame.SHADER
+    assert found.stage == blame.UNKNOWN
+    assert any("use_packing_layout=0" in sentence for sentence in found.evidence)
 
 
 def test_an_option_that_helps_is_the_cpu_layers() -> None:
