@@ -38,7 +38,7 @@ def test_a_tenth_of_a_narrow_round_meets_each_of_four_favoured_features() -> Non
 
 
 def test_half_of_a_steered_round_is_drawn_as_ever() -> None:
-    drawn = draw_many(cases(swarm=NARROW, favoured=["op:Swish"]), 200, 6)
+    drawn = draw_many(cases(swarm=NARROW, favoured=["op:Swish"]), 100, 6)
     unsteered = [case for case in drawn if set(case.operators) <= {"Relu", "Abs", "Conv"}]
     # Most of Hypothesis's examples are variations of the one before, so that shares scatter.
     assert 0.25 * len(drawn) < len(unsteered) < 0.75 * len(drawn)
@@ -71,13 +71,13 @@ def test_a_feature_that_nothing_can_meet_is_named(feature: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("feature", wanted_features())
 def test_every_wanted_feature_can_be_aimed_at(feature: str) -> None:
-    """In a round that allows next to nothing, an eighth of the cases at least meet it."""
+    """In a round that allows next to nothing, a tenth of the cases at least meet it."""
     bare = Swarm(
         operators=frozenset({"Relu"}), storages=frozenset(), features=frozenset(FEATURES) - {"patterns"}
     )
-    drawn = draw_many(cases(swarm=bare, favoured=[feature]), 64, 1)
+    drawn = draw_many(cases(swarm=bare, favoured=[feature]), 32, 1)
     met = sum(feature in case.features for case in drawn)
-    assert met >= 8, (feature, met)
+    assert met >= 3, (feature, met)
 
 
 def test_all_that_is_wanted_is_named_in_full() -> None:
