@@ -112,7 +112,9 @@ def signature_of(
         return replace(frame, message=told)
     if family == "crash" and _TELLING.search(frame.message):
         return frame
-    operators = misstored(case, verdict, frame.condition) or storage_cause(case, verdict, traits or ())
+    operators = misstored(case, verdict, frame.condition)
+    if traits is not None:
+        operators = operators or storage_cause(case, verdict, traits)
     operators = operators or (refused_layer(judgement, verdict) if family == "load" else ())
     if not operators:
         conversion = judgement.conversions.get(":".join(filter(None, verdict.route.conversion)))

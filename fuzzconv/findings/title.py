@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from fuzzconv.errors import UsageError
 from fuzzconv.findings.batch import BESIDE_RECURRENT, CONSTANT_KEEPS_IT
 from fuzzconv.findings.finding import Signature
+from fuzzconv.findings.fusion import FUSED
 from fuzzconv.findings.traits import LARGE, split_operator
 from fuzzconv.findings.written import CONSTANT_AS_BLOB, NOTHING_LEFT, WITHOUT_AXES
 from fuzzconv.runtime.options import SWITCHES, switches_of
@@ -40,16 +42,30 @@ _OUTCOMES = {
     Kind.WEIGHT_NAN: "makes weights NaN or infinite",
 }
 _LONGEST_MESSAGE = 120
+_MOST_NAMED = 5
 UNDEFINED = "undefined"
 """Key of a verdict's evidence: the wrong values are others in another process."""
 
 
 def title_of(signature: Signature, verdict: Verdict) -> str:
     """The title of a finding: who, what, when it happens and what comes of it."""
-    subject = " then ".join(map(_operator, signature.operators)) or _ANY.get(signature.message, _ANY_CRASH)
+    subject = _operators(signature.operators) or _told(signature.message)
     conditions = [_condition(c) for c in signature.condition.split("+") if c]
     only = ["only"] if conditions else []
     return " ".join([f"{_culprits(signature)}:", subject, *conditions, *only, _outcome(signature, verdict)])
+
+
+def _operators(operators: Sequence[str]) -> str:
+    """All of them, or the ends of a long chain."""
+    if len(operators) > _MOST_NAMED:
+        operators = (operators[0], f"{len(operators) - 2} operators", operators[-1])
+    return " then ".join(map(_operator, operators))
+
+
+def _told(message: str) -> str:
+    if message.startswith(FUSED):
+        return f"a graph taken for one {message.removeprefix(FUSED)} layer"
+    return _ANY.get(message, _ANY_CRASH)
 
 
 def _condition(word: str) -> str:

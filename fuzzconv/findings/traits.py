@@ -23,6 +23,9 @@ LARGE = 3
 EXTERNAL = "external data"
 """How the words for weights beside the model begin."""
 
+IN_NODE = "Constant node"
+"""The word for a constant that a node holds."""
+
 MODERN_OPSET = 18
 """What an operator's older definitions are told from; fixed, so that signatures outlive onnx releases."""
 
@@ -168,6 +171,6 @@ def _storage_words(
 ) -> Iterator[str]:
     for name in node.input:
         if name in in_nodes:
-            yield "Constant node"
+            yield IN_NODE
         elif name in stored and not stored[name].HasField("raw_data") and 0 not in stored[name].dims:
             yield "typed field"

@@ -15,12 +15,14 @@ import onnx
 from onnx import helper
 
 from fuzzconv.case import Case
+from fuzzconv.converters.conversion import Conversion
 from fuzzconv.converters.layers import read_layers
 from fuzzconv.findings.batch import MESSAGES as BATCH_MESSAGES
 from fuzzconv.findings.batch import batch_message
 from fuzzconv.findings.draft import constant_tensors
-from fuzzconv.findings.subgraph import operator_nodes
-from fuzzconv.findings.traits import EXTERNAL, Trait
+from fuzzconv.findings.fusion import fusion_message
+from fuzzconv.findings.subgraph import moving_nodes, operator_nodes
+from fuzzconv.findings.traits import EXTERNAL, IN_NODE, Trait
 from fuzzconv.judgement import Judgement
 from fuzzconv.verdict import Kind, Verdict
 
@@ -61,7 +63,11 @@ def telling_message(judgement: Judgement, verdict: Verdict) -> str:
     written = any(words[0] == "Reduction" and _NO_AXES in words for words in lines if words)
     if written and _axes_are_given(judgement.case):
         return WITHOUT_AXES
-    return batch_message(judgement, conversion)
+    return batch_message(judgement, conversion) or _fused(judgement, verdict, conversion)
+
+
+def _fused(judgement: Judgement, verdict: Verdict, conversion: Conversion) -> str:
+    return fusion_message(judgement, conversion) if verdict.kind in _RESULTS else ""
 
 
 def files_tell(judgement: Judgement, verdict: Verdict) -> str:
@@ -106,10 +112,22 @@ def storage_cause(case: Case, verdict: Verdict, traits: Collection[Trait]) -> tu
     words = sorted({trait.word for trait in traits if trait.word.startswith(EXTERNAL)})
     if words and verdict.kind not in _RESULTS:
         return (f"constants({words[-1]})",)
+    if verdict.route.converter == "onnx2ncnn" and verdict.kind not in _RESULTS:
+        elsewhere = _kept_elsewhere(case, traits)
+        if elsewhere:
+            return (f"constants({elsewhere})",)
     doubles = any(tensor.data_type == onnx.TensorProto.DOUBLE for tensor in _stored(case))
     if verdict.kind is Kind.CRASH and doubles and any(trait.word == "float64" for trait in traits):
         return ("constant(float64)",)
     return ()
+
+
+def _kept_elsewhere(case: Case, traits: Collection[Trait]) -> str:
+    """Where weights are that no initializer holds; onnx2ncnn looks for a layer's weights nowhere else."""
+    if any(trait.word == IN_NODE for trait in traits):
+        return IN_NODE
+    operators, moving = set(operator_nodes(case.model)), moving_nodes(case)
+    return "computed" if operators - moving else ""
 
 
 def refused_layer(judgement: Judgement, verdict: Verdict) -> tuple[str, ...]:
@@ -150,18 +168,24 @@ def misstored(case: Case, verdict: Verdict, condition: str) -> tuple[str, ...]:
         return (f"{evidence.get('culprit_type')}({words})",)
     named = culprit[1] if culprit else evidence.get("constant")
     tensors = list(_stored(case))
-    faulty = {_storage(t, verdict.route.converter) for t in tensors if t.name == named or named is None}
-    return tuple(sorted(faulty - {""})[:1])
+    asked = [t for t in tensors if t.name == named] if named is not None else tensors
+    if named is None and verdict.route.converter == "onnx2ncnn":
+        asked = [
+            t for t in tensors if len(t.dims) > _MOST_DIMS
+        ]  # integers that fix a shape are not its weights
+    return tuple(sorted({_storage(t, verdict.route.converter) for t in asked} - {""})[:1])
 
 
 def _storage(tensor: onnx.TensorProto, converter: str) -> str:
     """The word for how a constant is stored where the converter's writer can't take that; else empty.
 
     pnnx copies float64 bytes as they are and has no reader for float16 in a typed field; onnx2ncnn prints no
-    size for a constant of five dimensions.
+    size for a constant of five dimensions, and takes all for float32 (``fwrite_tensor_proto_data``).
     """
     if converter == "onnx2ncnn":
-        return "MemoryData(rank=5)" if len(tensor.dims) > _MOST_DIMS else ""
+        if len(tensor.dims) > _MOST_DIMS:
+            return "MemoryData(rank=5)"
+        return "" if tensor.data_type == onnx.TensorProto.FLOAT else "constants(not float32)"
     if tensor.data_type == onnx.TensorProto.DOUBLE:
         return "constant(float64)"
     typed = not tensor.HasField("raw_data") and 0 not in tensor.dims

@@ -183,7 +183,6 @@ FIVE = numpy_helper.from_array(array(1, 1, 1, 1, 2), "w")
         ("pnnx:fp16=0", RAW_HALF, ()),
         ("pnnx:fp16=0", FIVE, ()),
         ("onnx2ncnn", FIVE, ("MemoryData(rank=5)",)),
-        ("onnx2ncnn", TYPED_HALF, ()),
     ],
 )
 def test_a_constant_that_a_writer_cant_take_is_one_cause_whatever_operator(
@@ -192,6 +191,30 @@ def test_a_constant_that_a_writer_cant_take_is_one_cause_whatever_operator(
     for evidence in ({"constant": "w"}, {}):
         bad = verdict(f"{converter}/cpu", Kind.WEIGHT_LOST, "weights", **evidence)
         assert misstored(with_tensor(operator, tensor), bad, "") == expected
+
+
+def test_the_legacy_writer_takes_every_constant_for_float32() -> None:
+    named = verdict("onnx2ncnn/cpu", Kind.WEIGHT_LOST, "weights", constant="w")
+    unnamed = verdict("onnx2ncnn/cpu", Kind.WEIGHT_LOST, "weights")
+    single = numpy_helper.from_array(array(2), "w")
+    assert misstored(with_tensor("PRelu", TYPED_HALF), named, "") == ("constants(not float32)",)
+    assert misstored(with_tensor("PRelu", single), named, "") == ()
+    assert misstored(with_tensor("PRelu", TYPED_HALF), unnamed, "") == ()
+
+
+@pytest.mark.parametrize("operator", ["BatchNormalization", "Conv"])
+def test_weights_that_no_initializer_holds_are_one_cause_of_the_legacy_converter(operator: str) -> None:
+    lost = verdict("onnx2ncnn/cpu", Kind.WEIGHT_LOST, "weights")
+    held = case([node(operator, "x w")], {"x": array(2)}, {"w": array(2)})
+    computed = case(
+        [node("Add", "a b", "w"), node(operator, "x w")], {"x": array(2)}, {"a": array(2), "b": array(2)}
+    )
+    assert storage_cause(held, lost, ()) == ()
+    assert storage_cause(held, lost, [Trait(0, "Constant node")]) == ("constants(Constant node)",)
+    assert storage_cause(computed, lost, ()) == ("constants(computed)",)
+    wrong = verdict("onnx2ncnn/cpu", Kind.DIVERGENCE)
+    of_pnnx = verdict("pnnx:fp16=0/cpu", Kind.WEIGHT_LOST, "weights")
+    assert storage_cause(computed, wrong, ()) == storage_cause(computed, of_pnnx, ()) == ()
 
 
 @pytest.mark.parametrize("operator", ["Conv", "Gemm"])

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from itertools import pairwise
+from types import SimpleNamespace
+
+import pytest
+from small_cases import array, case, judgement, node, verdict
+
+from fuzzconv.findings.fusion import FUSED
+from fuzzconv.findings.signature import signature_of
+from fuzzconv.findings.title import title_of
+from fuzzconv.verdict import Kind
+
+ONE = "7767517\n2 2\nInput in0 0 1 in0\nMultiHeadAttention a 1 1 in0 out0 0=4\n"
+TWO = "7767517\n3 3\nInput in0 0 1 in0\nReLU r 1 1 in0 1\nMultiHeadAttention a 1 1 1 out0 0=4\n"
+FED = (SimpleNamespace(inputs=(), outputs=(SimpleNamespace(blob="out0", tensor="y", batch_axis=None),)),)
+
+
+def signature(count: int, param: str, kind: Kind = Kind.DIVERGENCE):
+    """Of a wrong chain of so many operators, converted to this network."""
+    names = ["x", *(f"t{i}" for i in range(1, count)), "y"]
+    nodes = [node("Relu", one, other) for one, other in pairwise(names)]
+    bad = verdict("pnnx:fp16=0/cpu", kind, output="y")
+    conversion = SimpleNamespace(converter="pnnx", param=param, feedings=FED, files={})
+    made = judgement(case(nodes, {"x": array(1, 2)}), bad, conversions={"pnnx:fp16=0": conversion})
+    return signature_of(made, bad), bad
+
+
+def test_the_layer_that_many_operators_became_names_the_cause() -> None:
+    found, bad = signature(5, ONE)
+    assert (found.operators, found.message) == ((), f"{FUSED}MultiHeadAttention")
+    assert signature(9, ONE)[0] == found
+    told = "pnnx: a graph taken for one MultiHeadAttention layer gives wrong values"
+    assert title_of(found, bad) == told
+
+
+@pytest.mark.parametrize(("count", "param"), [(3, ONE), (5, TWO)])
+def test_few_operators_or_several_layers_are_named_by_the_operators(count: int, param: str) -> None:
+    found, _ = signature(count, param)
+    assert len(found.operators) == count
+    assert found.message == ""
+
+
+def test_a_long_chain_is_named_by_its_ends() -> None:
+    found, bad = signature(9, TWO)
+    assert title_of(found, bad).startswith("pnnx: Relu")
+    assert " then 7 operators then Relu" in title_of(found, bad)
