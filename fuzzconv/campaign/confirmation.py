@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -44,7 +45,9 @@ def confirmed(finding: Finding, settings: CampaignSettings) -> Finding:
         write_reproducer(finding, settings.findings)
         (folder / LOG_FILE).write_text(told[ended.index(STILL_THERE)])
     else:
-        folder.rename(settings.candidates / f"unreproducible-{folder.name}")
+        aside = settings.candidates / f"unreproducible-{folder.name}"
+        shutil.rmtree(aside, ignore_errors=True)  # another case of the same signature went the same way
+        folder.rename(aside)
     return finding
 
 

@@ -94,7 +94,9 @@ def test_the_log_is_of_a_process_that_showed_it(confirm, tmp_path: Path) -> None
     assert "BUG" in (folder / LOG_FILE).read_text()
 
 
-def test_what_no_process_shows_loses_its_folder(confirm, tmp_path: Path) -> None:
-    assert confirm(("gone\n", 0), ("gone\n", 0)).reproduced == (0, 2)
+@pytest.mark.parametrize("times", [1, 2])
+def test_what_no_process_shows_loses_its_folder(confirm, tmp_path: Path, times: int) -> None:
+    for _ in range(times):
+        assert confirm(("gone\n", 0), ("gone\n", 0)).reproduced == (0, 2)
     assert not list((tmp_path / "findings").iterdir())
     assert [kept.name[:14] for kept in (tmp_path / "candidates").iterdir()] == ["unreproducible"]
