@@ -64,6 +64,9 @@ def blame_of(judgement: Judgement, verdict: Verdict, laboratory: Laboratory) -> 
         _passes(judgement, on_cpu) or _passes(judgement, replace(on_cpu, options=""))
     ):
         return _blame_shader(judgement, verdict, conversion, laboratory)
+    if route.options and _passes(judgement, replace(route, options="")):
+        told = "the same network is right with ncnn's plain options"
+        return Blame(CPU_LAYER if route.device == "cpu" else SHADER, (told, verdict.detail))
     if verdict.kind is Kind.NONDETERMINISM or COMPARED_WITH in verdict.evidence:
         return Blame(CPU_LAYER if route.device == "cpu" else SHADER, (verdict.detail,))
     return _Inquiry(judgement, verdict, conversion, laboratory).blame()

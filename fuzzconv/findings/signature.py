@@ -240,10 +240,11 @@ def _condition(judgement: Judgement, verdict: Verdict) -> str:
 
 
 def _converter(judgement: Judgement, verdict: Verdict, condition: str) -> str:
-    """Whose failure it is: ``ncnn`` also for what one device alone does with a network right on the CPU."""
-    device_alone = verdict.stage in _BY_NCNN and verdict.route.device in condition.split("+")
-    on_cpu = replace(verdict.route, device="cpu", options="")
-    if device_alone and any(v.route == on_cpu and v.kind is Kind.OK for v in judgement.verdicts):
+    """Whose failure it is: ``ncnn`` also for what one device or option alone does with a right network."""
+    route, right = verdict.route, {v.route for v in judgement.verdicts if v.kind is Kind.OK}
+    device_alone = route.device in condition.split("+") and replace(route, device="cpu", options="") in right
+    option_alone = bool(route.options) and replace(route, options="") in right
+    if verdict.stage in _BY_NCNN and (device_alone or option_alone):
         return _EITHER
     others = [v for v in judgement.verdicts if v.route.converter != verdict.route.converter]
     if any(_alike(judgement, verdict, other) for other in others):

@@ -169,6 +169,14 @@ def test_an_option_that_helps_is_the_cpu_layers() -> None:
     assert "the same network is right on the CPU with use_packing_layout=False" in found.evidence
 
 
+def test_options_that_alone_are_wrong_are_not_tried_against_each_other() -> None:
+    wrong = verdict("pnnx:fp16=0/cpu:bf16s", Kind.DIVERGENCE)
+    made = judged(conversion("pnnx"), verdict("pnnx:fp16=0/cpu", Kind.OK), wrong)
+    found = blame_of(made, wrong, Bench(helping=["nopacking"]))
+    assert found.stage == blame.CPU_LAYER
+    assert found.evidence[0] == "the same network is right with ncnn's plain options"
+
+
 def test_options_are_told_of_the_device_they_were_tried_on() -> None:
     wrong = verdict("onnx2ncnn/vulkan", Kind.DIVERGENCE)
     found = blame_of(judged(conversion(), wrong), wrong, Bench(helping=["nopacking"]))

@@ -76,7 +76,7 @@ def test_the_smallest_row_stands_for_the_failure(
     found = on_smallest_row(part, judge, routes)
     assert found.verdict.route.options == smallest
     assert found.signature.condition == smallest
-    assert found.signature.converter == "pnnx"
+    assert found.signature.converter == "ncnn"
     assert named in title_of(found.signature, found.verdict)
 
 

@@ -70,7 +70,8 @@ def test_an_option_row_is_a_condition_when_the_plain_row_passes() -> None:
         verdict(rows[1], Kind.DIVERGENCE),
         verdict(rows[2], Kind.OK),
     )
-    assert signature_of(found, failures(found)[0]).condition == "bf16"
+    signature = signature_of(found, failures(found)[0])
+    assert (signature.condition, signature.converter) == ("bf16", "ncnn")
 
 
 @pytest.mark.parametrize(("one", "other"), [(Kind.NAN, Kind.DIVERGENCE), (Kind.SHAPE_MISMATCH, Kind.NAN)])
