@@ -113,8 +113,8 @@ def signature_of(
     if family == "crash" and _TELLING.search(frame.message):
         return frame
     operators = misstored(case, verdict, frame.condition)
-    if traits is not None:
-        operators = operators or storage_cause(case, verdict, traits)
+    if traits is not None or family == "weights":
+        operators = operators or storage_cause(case, verdict, traits_of(case) if traits is None else traits)
     operators = operators or (refused_layer(judgement, verdict) if family == "load" else ())
     if not operators:
         conversion = judgement.conversions.get(":".join(filter(None, verdict.route.conversion)))

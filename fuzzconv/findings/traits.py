@@ -23,9 +23,6 @@ LARGE = 3
 EXTERNAL = "external data"
 """How the words for weights beside the model begin."""
 
-IN_NODE = "Constant node"
-"""The word for a constant that a node holds."""
-
 MODERN_OPSET = 18
 """What an operator's older definitions are told from; fixed, so that signatures outlive onnx releases."""
 
@@ -171,6 +168,6 @@ def _storage_words(
 ) -> Iterator[str]:
     for name in node.input:
         if name in in_nodes:
-            yield IN_NODE
+            yield "Constant node"
         elif name in stored and not stored[name].HasField("raw_data") and 0 not in stored[name].dims:
             yield "typed field"

@@ -22,12 +22,13 @@ from fuzzconv.findings.batch import batch_message
 from fuzzconv.findings.draft import constant_tensors
 from fuzzconv.findings.fusion import fusion_message
 from fuzzconv.findings.subgraph import moving_nodes, operator_nodes
-from fuzzconv.findings.traits import EXTERNAL, IN_NODE, Trait
+from fuzzconv.findings.traits import EXTERNAL, Trait
 from fuzzconv.judgement import Judgement
 from fuzzconv.verdict import Kind, Verdict
 
 NOTHING_LEFT = "no layer left before the output"
 WITHOUT_AXES = "Reduction without axes"
+IN_LIST = "value_floats of a Constant"
 CONSTANT_AS_BLOB = "layer given a constant as a further input"
 
 _SHORT_FILE = "ModelBin read"
@@ -113,7 +114,7 @@ def storage_cause(case: Case, verdict: Verdict, traits: Collection[Trait]) -> tu
     if words and verdict.kind not in _RESULTS:
         return (f"constants({words[-1]})",)
     if verdict.route.converter == "onnx2ncnn" and verdict.kind not in _RESULTS:
-        elsewhere = _kept_elsewhere(case, traits)
+        elsewhere = _kept_elsewhere(case)
         if elsewhere:
             return (f"constants({elsewhere})",)
     doubles = any(tensor.data_type == onnx.TensorProto.DOUBLE for tensor in _stored(case))
@@ -122,12 +123,12 @@ def storage_cause(case: Case, verdict: Verdict, traits: Collection[Trait]) -> tu
     return ()
 
 
-def _kept_elsewhere(case: Case, traits: Collection[Trait]) -> str:
-    """Where weights are that no initializer holds; onnx2ncnn looks for a layer's weights nowhere else."""
-    if any(trait.word == IN_NODE for trait in traits):
-        return IN_NODE
-    operators, moving = set(operator_nodes(case.model)), moving_nodes(case)
-    return "computed" if operators - moving else ""
+def _kept_elsewhere(case: Case) -> str:
+    """Where weights are that no tensor holds; onnx2ncnn looks for a layer's weights nowhere else."""
+    nodes = case.model.graph.node
+    if any(node.op_type == "Constant" and node.attribute[0].name != "value" for node in nodes):
+        return IN_LIST
+    return "computed" if set(operator_nodes(case.model)) - moving_nodes(case) else ""
 
 
 def refused_layer(judgement: Judgement, verdict: Verdict) -> tuple[str, ...]:

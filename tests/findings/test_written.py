@@ -210,7 +210,12 @@ def test_weights_that_no_initializer_holds_are_one_cause_of_the_legacy_converter
         [node("Add", "a b", "w"), node(operator, "x w")], {"x": array(2)}, {"a": array(2), "b": array(2)}
     )
     assert storage_cause(held, lost, ()) == ()
-    assert storage_cause(held, lost, [Trait(0, "Constant node")]) == ("constants(Constant node)",)
+    listed, tensor = (
+        case([helper.make_node("Constant", [], ["w"], **value), node(operator, "x w")], {"x": array(2)})
+        for value in ({"value_floats": [1.0, 2.0]}, {"value": numpy_helper.from_array(array(2), "")})
+    )
+    assert storage_cause(listed, lost, ()) == ("constants(value_floats of a Constant)",)
+    assert storage_cause(tensor, lost, ()) == ()
     assert storage_cause(computed, lost, ()) == ("constants(computed)",)
     wrong = verdict("onnx2ncnn/cpu", Kind.DIVERGENCE)
     of_pnnx = verdict("pnnx:fp16=0/cpu", Kind.WEIGHT_LOST, "weights")
