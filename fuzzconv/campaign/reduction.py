@@ -32,6 +32,7 @@ from fuzzconv.judgement import Judge, Judgement
 from fuzzconv.metamorphic import FEATURE
 from fuzzconv.reference.confirm import confirm_reference
 from fuzzconv.reference.precisions import precision_of
+from fuzzconv.reference.reference import UNRUNNABLE
 from fuzzconv.report.reproducer import summary
 from fuzzconv.route import Route
 from fuzzconv.toolchain.toolchain import Toolchain
@@ -128,7 +129,13 @@ def _known(reduction: Reduction, settings: CampaignSettings, base: Judge | None)
 
 
 def _doubt(reduction: Reduction) -> str:
-    """Why the reference of a wrong result can't be trusted; empty when a second one agrees."""
+    """Why a failure is nobody's bug for sure; empty when nothing speaks against it.
+
+    What onnxruntime refuses too, the tools may refuse, or die of; a wrong result needs a second reference.
+    """
+    skip = reduction.judgement.reference.skip
+    if skip.startswith(UNRUNNABLE):
+        return skip
     if reduction.signature.family != "result":
         return ""
     return confirm_reference(reduction.case, reduction.judgement.reference)

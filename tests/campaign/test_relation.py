@@ -7,8 +7,9 @@ from types import SimpleNamespace
 import pytest
 
 from fuzzconv.campaign.messages import FoundBug
-from fuzzconv.campaign.reduction import _relation
+from fuzzconv.campaign.reduction import _doubt, _relation
 from fuzzconv.findings.finding import Signature
+from fuzzconv.reference.reference import UNRUNNABLE, Reference
 from fuzzconv.verdict import Kind
 
 SPECIAL = Signature("result", "pnnx", "compare", ("Gather(axis,large)",))
@@ -31,3 +32,14 @@ def test_a_more_general_signature_than_the_found_one_is_its_variant() -> None:
 @pytest.mark.parametrize("kind", [Kind.DIVERGENCE, Kind.NAN])
 def test_of_another_kind_it_is_news(kind: Kind) -> None:
     assert relation(SPECIAL, GENERAL, kind) == ("reduced", "")
+
+
+@pytest.mark.parametrize(
+    ("skip", "doubted"), [(f"{UNRUNNABLE}: pads", True), ("non-finite reference", False)]
+)
+def test_a_crash_on_what_onnxruntime_refuses_too_is_doubted(skip: str, doubted: bool) -> None:
+    crash = SimpleNamespace(
+        signature=Signature("crash", "pnnx", "convert", ("MaxPool",)),
+        judgement=SimpleNamespace(reference=Reference(skip=skip)),
+    )
+    assert bool(_doubt(crash)) is doubted
