@@ -171,9 +171,8 @@ def misstored(case: Case, verdict: Verdict, condition: str) -> tuple[str, ...]:
     tensors = list(_stored(case))
     asked = [t for t in tensors if t.name == named] if named is not None else tensors
     if named is None and verdict.route.converter == "onnx2ncnn":
-        asked = [
-            t for t in tensors if len(t.dims) > _MOST_DIMS
-        ]  # integers that fix a shape are not its weights
+        # The others may be integers that fix a shape.
+        asked = [t for t in tensors if len(t.dims) > _MOST_DIMS]
     return tuple(sorted({_storage(t, verdict.route.converter) for t in asked} - {""})[:1])
 
 

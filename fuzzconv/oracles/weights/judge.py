@@ -133,6 +133,8 @@ def _judge_flushed(
     if blob.values is None or blob.tag != TAG_FP16 or constant is None:
         return None
     values = blob.values.astype(np.float32)
+    if values.all():  # nothing is zero: spare the search for the order of the values
+        return None
     meant = next(matching_orders(values, constant, half=True), constant.as_float.ravel())
     lost = flushed(values, meant)
     largest = np.abs(meant[lost]).max(initial=0.0)
