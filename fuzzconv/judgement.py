@@ -41,6 +41,10 @@ class Judgement:
         bad = [v for v in self.verdicts if v.kind.is_bad]
         return max(bad, key=lambda v: (v.silent, v.kind.rank), default=None)
 
+    def conversion_on(self, route: Route) -> Conversion | None:
+        """What the converter of ``route`` made of the case; None where it was not asked."""
+        return self.conversions.get(":".join(filter(None, route.conversion)))
+
 
 class Judge(Protocol):
     """Anything that can take a case down the road: the pipeline, or a planted-bug stand-in in tests."""

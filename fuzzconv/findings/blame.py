@@ -49,7 +49,7 @@ def blame_of(judgement: Judgement, verdict: Verdict, laboratory: Laboratory) -> 
         laboratory: runs the case under further options, and networks with all blobs fetched.
     """
     route = verdict.route
-    conversion = judgement.conversions.get(":".join(filter(None, route.conversion)))
+    conversion = judgement.conversion_on(route)
     family = family_of(verdict)
     if conversion is None:
         return Blame()

@@ -87,7 +87,7 @@ def layer_types(param: str) -> frozenset[str]:
 
 
 def _layers(judgement: Judgement, route: Route) -> frozenset[str]:
-    conversion = judgement.conversions.get(":".join(filter(None, route.conversion)))
+    conversion = judgement.conversion_on(route)
     return layer_types(conversion.param or "" if conversion else "")
 
 

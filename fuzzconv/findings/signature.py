@@ -117,7 +117,7 @@ def signature_of(
         operators = operators or storage_cause(case, verdict, traits_of(case) if traits is None else traits)
     operators = operators or (refused_layer(judgement, verdict) if family == "load" else ())
     if not operators:
-        conversion = judgement.conversions.get(":".join(filter(None, verdict.route.conversion)))
+        conversion = judgement.conversion_on(verdict.route)
         told_of = traits_of(case) if traits is None else traits
         operators = operators_of(case, told_of, absorbed(case, conversion))
     return replace(frame, operators=operators)

@@ -46,7 +46,7 @@ _MOST_DIMS = 4
 
 def telling_message(judgement: Judgement, verdict: Verdict) -> str:
     """What is plainly wrong with the network that can't be loaded or run, or is wrong; else empty."""
-    conversion = judgement.conversions.get(":".join(filter(None, verdict.route.conversion)))
+    conversion = judgement.conversion_on(verdict.route)
     if conversion is None:
         return ""
     if verdict.stage == "run":
@@ -76,7 +76,7 @@ def files_tell(judgement: Judgement, verdict: Verdict) -> str:
 
     Batch axes are no matter of its passes: ``pnnx.param`` has every axis, and ``.param`` lacks one.
     """
-    conversion = judgement.conversions.get(":".join(filter(None, verdict.route.conversion)))
+    conversion = judgement.conversion_on(verdict.route)
     message = telling_message(judgement, verdict)
     if conversion is None or not message:
         return ""
@@ -136,7 +136,7 @@ def refused_layer(judgement: Judgement, verdict: Verdict) -> tuple[str, ...]:
 
     The operators around it only make it what it is.
     """
-    conversion = judgement.conversions.get(":".join(filter(None, verdict.route.conversion)))
+    conversion = judgement.conversion_on(verdict.route)
     named = _REFUSED_LAYER.search(str(verdict.evidence.get("message")))
     if not named or conversion is None or len(operator_nodes(judgement.case.model)) < 2:
         return ()
