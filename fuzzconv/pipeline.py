@@ -31,7 +31,7 @@ from fuzzconv.oracles.weights import WeightFault, judge_weights
 from fuzzconv.recent import Recent
 from fuzzconv.reference.compute import compute_reference, is_remembered
 from fuzzconv.reference.precisions import precision_of
-from fuzzconv.reference.reference import Precision, Reference
+from fuzzconv.reference.reference import EMPTY, Precision, Reference
 from fuzzconv.route import Route
 from fuzzconv.runtime.execution import Feed, Fetch, RunRequest, RunResult, Runtime, WeightTrace
 from fuzzconv.runtime.options import is_reduced, options_for, runs_of
@@ -171,6 +171,8 @@ class _Road:
         verdict = judge_trace(route, conversion, trace)
         if verdict:
             return verdict
+        if EMPTY in self._reference.skip:
+            return Verdict(route, Kind.SKIPPED, self._reference.skip)
         tried = [self._judge_feeding(route, conversion, feeding) for feeding in self._useful(conversion)]
         best = min(tried, key=lambda trial: _FEEDING_ORDER.index(trial.verdict.kind))
         if best.result is not None:

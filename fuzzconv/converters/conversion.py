@@ -75,7 +75,7 @@ class Feeding:
 
     Attributes:
         inputs: in graph order; an input that the converted network does not have is absent.
-        outputs: likewise; an absent output is one that the converter lost.
+        outputs: in the order to extract them in; an absent output is one that the converter lost.
     """
 
     inputs: tuple[Binding, ...]

@@ -92,11 +92,16 @@ def possible_feedings(case: Case, param: str) -> tuple[Feeding, ...]:
     """Without the first axis, then as is; only those that ncnn's ranks allow.
 
     Tensors that are no blobs of the ``.param`` are left out: the converter lost them. (When the ``.param``
-    can't be read, because of names with spaces, none is left out.)
+    can't be read, because of names with spaces, none is left out.) Outputs come in the order in which the
+    network makes them: ncnn's light mode frees a blob when a layer has used it, and an output of the graph
+    may be used inside it, or be an input.
     """
     blobs = blob_names(param)
     inputs = [port for port in input_ports(case) if blobs is None or port.tensor in blobs]
-    outputs = [port for port in output_ports(case) if blobs is None or port.tensor in blobs]
+    outputs = list(output_ports(case))
+    if blobs is not None:
+        made = {name: position for position, name in enumerate(blobs)}
+        outputs = sorted((p for p in outputs if p.tensor in made), key=lambda port: made[port.tensor])
     feedings = []
     for dropped in (1, 0):
         if all(1 <= (port.rank or 0) - dropped <= _MAX_RANK for port in inputs) and all(
@@ -112,17 +117,17 @@ def possible_feedings(case: Case, param: str) -> tuple[Feeding, ...]:
     return tuple(feedings)
 
 
-def blob_names(param: str) -> set[str] | None:
-    """All blobs of a ``.param``; None when it has a line of another form than ncnn's."""
-    names: set[str] = set()
+def blob_names(param: str) -> list[str] | None:
+    """All blobs of a ``.param`` in the order of their making; None when a line is of another form."""
+    names: dict[str, None] = {}
     for line in param.splitlines()[2:]:
         _, _, *rest = line.split() or ("", "")
         try:
             count = int(rest[0]) + int(rest[1]) if rest else 0
         except (IndexError, ValueError):
             return None
-        names.update(rest[2 : 2 + count])
-    return names
+        names |= dict.fromkeys(rest[2 : 2 + count])
+    return list(names)
 
 
 def _named_ports(case: Case) -> list[tuple[str, Port]]:

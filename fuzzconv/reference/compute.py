@@ -11,8 +11,8 @@ from fuzzconv.case import Array, Case
 from fuzzconv.recent import Recent
 from fuzzconv.reference.bounds import Bounds, Sampler
 from fuzzconv.reference.formats import LARGEST_EXACT_INT, LARGEST_FP32, exceeds
-from fuzzconv.reference.probe import Probe, UnrunnableError
-from fuzzconv.reference.reference import OPEN_COORDINATES, UNRUNNABLE, Precision, Reference
+from fuzzconv.reference.probe import Probe, UnrunnableError, open_files
+from fuzzconv.reference.reference import EMPTY, OPEN_COORDINATES, UNRUNNABLE, Precision, Reference
 
 _INTEGER_SETTINGS = frozenset({"Constant", "ConstantOfShape", "Identity", "Shape", "Size"})
 
@@ -66,6 +66,8 @@ def compute_reference(case: Case, precisions: Iterable[Precision]) -> Reference:
 
 def _open(case: Case) -> _Opened:
     try:
+        if case.external_data:
+            open_files(case)
         probe = Probe(case)
     except UnrunnableError as error:
         return _Opened({}, None, f"{UNRUNNABLE}: {error}")
@@ -91,9 +93,10 @@ def _open_semantics(case: Case) -> str:
 def _reason_to_skip(probe: Probe, outputs: dict[str, Array]) -> str:
     if len(outputs) < len(probe.outputs):
         return "an output is no plain tensor"
+    for name, array in probe.values.items():
+        if array.size == 0 and name not in probe.constants:
+            return f"{'output' if name in outputs else 'tensor'} {name!r} {EMPTY}"
     for name, array in outputs.items():
-        if array.size == 0:
-            return f"output {name!r} is empty: ncnn has no such blobs"
         if array.dtype.kind not in "fiub":
             return f"output {name!r} has type {array.dtype}"
         if not np.all(np.isfinite(array)):

@@ -8,9 +8,11 @@ can be sampled from the computation itself.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -156,8 +158,22 @@ def open_session(model: onnx.ModelProto) -> ort.InferenceSession:
     Raises:
         UnrunnableError: onnxruntime refuses the model.
     """
+    return _session(model.SerializeToString())
+
+
+def open_files(case: Case) -> None:
+    """Have onnxruntime open a case as a user's files, weights beside the model and all.
+
+    Raises:
+        UnrunnableError: it refuses them, though it may take the model with its weights inside.
+    """
+    with tempfile.TemporaryDirectory(prefix="fuzzconv-") as directory:
+        _session(str(case.write(Path(directory))))
+
+
+def _session(model: str | bytes) -> ort.InferenceSession:
     try:
-        return ort.InferenceSession(model.SerializeToString(), _OPTIONS, providers=["CPUExecutionProvider"])
+        return ort.InferenceSession(model, _OPTIONS, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises a dozen unrelated types
         raise UnrunnableError(_first_line(error)) from error
 

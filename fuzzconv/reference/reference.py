@@ -13,6 +13,7 @@ from fuzzconv.case import Array
 
 UNRUNNABLE = "onnxruntime can't run the model"
 OPEN_COORDINATES = "leaves the coordinates"
+EMPTY = "is empty: ncnn has no such blobs"
 """Reasons to skip a case that say nothing about its numbers, as parts of ``Reference.skip``."""
 
 

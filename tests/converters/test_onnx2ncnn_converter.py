@@ -7,6 +7,8 @@ from converter_models import convolution, make_case, node, relu, zeros
 from fuzzconv.case import Case
 from fuzzconv.converters.conversion import Binding, Conversion, Feeding, Outcome
 from fuzzconv.converters.onnx2ncnn import Onnx2NcnnConverter, blob_names, possible_feedings, unfeedable_reason
+from fuzzconv.testing import judge
+from fuzzconv.verdict import Kind
 
 RELU_PARAM = "7767517\n2 2\nInput x 0 1 x\nReLU y 1 1 x y\n"
 
@@ -34,9 +36,21 @@ def test_a_tensor_that_the_param_does_not_know_is_absent() -> None:
     assert {tuple(b.tensor for b in f.outputs) for f in possible_feedings(case, RELU_PARAM)} == {("y",)}
 
 
+def test_outputs_are_read_in_the_order_of_their_making() -> None:
+    case = make_case(
+        [node("Relu", ["x"], ["inner"]), node("Abs", ["inner"], ["last"])],
+        {"x": zeros(1, 3)},
+        [("last", (1, 3)), ("inner", (1, 3)), ("x", (1, 3))],
+    )
+    param = "7767517\n3 3\nInput x 0 1 x\nReLU inner 1 1 x inner\nUnaryOp last 1 1 inner last 0=0\n"
+    assert {tuple(b.tensor for b in f.outputs) for f in possible_feedings(case, param)} == {
+        ("x", "inner", "last")
+    }
+
+
 def test_blob_names_are_neither_layer_names_nor_parameters() -> None:
     param = "7767517\n3 4\nInput layer 0 1 x\nSlice s 1 2 x a b -23300=2,-233,-233 1=0\nReLU r 1 1 a 0=0.1\n"
-    assert blob_names(param) == {"x", "a", "b", "0=0.1"}
+    assert blob_names(param) == ["x", "a", "b", "0=0.1"]
     assert blob_names("7767517\n1 1\nInput the input 0 1 the input\n") is None
 
 
@@ -94,3 +108,12 @@ class TestRealOnnx2Ncnn:
         case = relu(1, 3)
         conversion = self.convert(onnx2ncnn_binary, Broken(case.model, case.inputs), tmp_path)
         assert (conversion.run.outcome, conversion.run.exit_status) == (Outcome.REFUSED, 255)
+
+    def test_an_output_that_a_later_layer_uses_up_is_read(self, onnx2ncnn_binary: Path) -> None:
+        """ncnn's light mode has freed ``inner`` when ``last`` is there."""
+        case = make_case(
+            [node("Sigmoid", ["x"], ["inner"]), node("Relu", ["inner"], ["last"])],
+            {"x": zeros(1, 3)},
+            [("last", (1, 3)), ("inner", (1, 3))],
+        )
+        assert [v.kind for v in judge(case, "onnx2ncnn/cpu").verdicts] == [Kind.OK]

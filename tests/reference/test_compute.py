@@ -1,5 +1,7 @@
 """compute_reference: expected outputs, what it refuses to judge and why, and how wide its bounds are."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
@@ -7,7 +9,7 @@ from reference_models import make_case, one_node
 
 from fuzzconv.case import Case
 from fuzzconv.reference.compute import compute_reference
-from fuzzconv.reference.reference import Precision
+from fuzzconv.reference.reference import UNRUNNABLE, Precision
 
 RNG = np.random.default_rng(3)
 NODE = helper.make_node
@@ -273,3 +275,35 @@ def test_an_empty_output_is_not_judged():
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     assert "is empty" in compute_reference(Case(model, {"x": np.float32([1, 2])}), [Precision.FP32]).skip
+
+
+def test_a_tensor_within_that_is_empty_is_not_judged():
+    case = make_case(
+        [NODE("Slice", ["x", "two", "two"], ["nothing"]), NODE("Concat", ["nothing", "x"], ["y"], axis=0)],
+        {"x": np.float32([1, 2])},
+        {"two": np.int64([2])},
+    )
+    assert (
+        compute_reference(case, [Precision.FP32]).skip == "tensor 'nothing' is empty: ncnn has no such blobs"
+    )
+
+
+def test_settings_of_no_elements_are_no_empty_tensors():
+    case = make_case(
+        [NODE("ReduceSum", ["x", "axes"], ["y"], noop_with_empty_axes=1)],
+        {"x": np.float32([1, 2])},
+        {"axes": np.int64([])},
+    )
+    assert compute_reference(case, [Precision.FP32]).skip == ""
+
+
+@pytest.mark.parametrize(
+    ("operator", "operand", "skipped"),
+    [("Mul", np.float32([3, 4]), False), ("Reshape", np.int64([2, 1]), True)],
+)
+def test_files_that_onnxruntime_refuses_are_not_judged(operator, operand, skipped):
+    """It infers no shape from an operand that lies beside the model, and ends there."""
+    case = make_case([NODE(operator, ["x", "w"], ["y"])], {"x": np.float32([1, 2])}, {"w": operand})
+    assert compute_reference(case, [Precision.FP32]).skip == ""
+    beside = dataclasses.replace(case, external_data=True)
+    assert compute_reference(beside, [Precision.FP32]).skip.startswith(UNRUNNABLE) is skipped
