@@ -24,14 +24,15 @@ setup:
 fuzz: setup
 	@$(PYTHON_IN_VENV) -m fuzzconv fuzz $(FUZZ_OPTIONS) || { code=$$?; [ $$code -eq 1 ] || exit $$code; }
 
+# One file's tests stay on one core: they share what its fixtures start.
 test: setup
-	@$(PYTHON_IN_VENV) -m pytest
+	@$(PYTHON_IN_VENV) -m pytest --numprocesses auto --dist loadfile
 
 check: setup
 	@$(PYTHON_IN_VENV) -m ruff format --check .
 	@$(PYTHON_IN_VENV) -m ruff check .
 	@$(PYTHON_IN_VENV) -m mypy
-	@$(PYTHON_IN_VENV) -m pytest -m "not slow"
+	@$(PYTHON_IN_VENV) -m pytest --numprocesses auto --dist loadfile -m "not slow"
 
 bench: setup
 	@$(PYTHON_IN_VENV) -m benchmarks

@@ -13,7 +13,7 @@ from fuzzconv.campaign.messages import ReduceTask, ReductionEnded
 from fuzzconv.campaign.settings import CampaignSettings
 from fuzzconv.case import Array, Case
 from fuzzconv.findings.blame import blame_of
-from fuzzconv.findings.finding import Finding
+from fuzzconv.findings.finding import Blame, Finding
 from fuzzconv.findings.kin import is_symptom, is_variant
 from fuzzconv.findings.known import matching
 from fuzzconv.findings.layers import Laboratory
@@ -73,16 +73,22 @@ def reduce_candidate(
     located = on_smallest_row(located, judge, settings.routes)
     routes = with_row(settings.routes, located.verdict.route)
     reduction = reduce(located, judge, routes, seconds=min(seconds * 3 / 4, settings.reduce_seconds))
-    status, variant_of = _relation(reduction, task)
+    status, earlier = _relation(reduction, task)
     summed: Mapping[str, object] = {}
     if status == "reduced" and _doubt(reduction):
         status = "doubtful"
+    signature = reduction.signature
     if status == "reduced":
         reduction = _with_variant(_with_all_rows(reduction, judge), original)
+        blame = blame_of(reduction.judgement, reduction.verdict, judge)
+        reduction = _named_after(reduction, blame)
+        again, earlier = _relation(reduction, task)
+        status = again if again == "reduced" else "variant"
+    if status == "reduced":
         known = _known(reduction, settings, base)
         finding = finding_of(reduction, original, settings.toolchain, known)
-        finding = replace(finding, blame=blame_of(reduction.judgement, reduction.verdict, judge))
-        finding = confirmed(finding, settings)
+        finding = confirmed(replace(finding, blame=blame), settings)
+        signature = reduction.signature
         if finding.reproduced[0]:
             summed = summary(finding)
         else:
@@ -90,9 +96,9 @@ def reduce_candidate(
     return ReductionEnded(
         task.signature,
         status,
-        reduction.signature,
+        signature,
         summed,
-        variant_of,
+        earlier if status == "variant" else "",
         seconds=reduction.seconds,
         nodes_before=len(original.model.graph.node),
         nodes_after=len(reduction.case.model.graph.node),
@@ -101,15 +107,24 @@ def reduce_candidate(
     )
 
 
+def _named_after(reduction: Reduction, blame: Blame) -> Reduction:
+    """What a converter takes no notice of names the cause, whatever else the case needs to show it."""
+    if not blame.operator:
+        return reduction
+    return replace(reduction, signature=replace(reduction.signature, operators=(blame.operator,)))
+
+
 def _relation(reduction: Reduction, task: ReduceTask) -> tuple[str, str]:
-    """What the reduced failure is to those found before: the status, and the slug it is a variant of.
+    """What the reduced failure is to those found before: the status, and the slug of the one it belongs to.
 
     A more general signature than one found before is a variant of it too: the special one came first.
     """
     kind, new = reduction.verdict.kind.value, reduction.signature
-    if any(covers(found.signature, new) for found in task.found):
-        return "duplicate", ""
-    for found in sorted(task.found, key=lambda found: (found.slug, found.signature)):
+    earlier = sorted(task.found, key=lambda found: (found.slug, found.signature))
+    for found in earlier:
+        if covers(found.signature, new):
+            return "duplicate", found.slug
+    for found in earlier:
         kin = is_variant(found.signature, new) or is_variant(new, found.signature)
         if (found.kind == kind and kin) or is_symptom(found.signature, new):
             return "variant", found.slug

@@ -31,6 +31,12 @@ def schema_of(node: onnx.NodeProto, opset: int) -> onnx.defs.OpSchema | None:
         return None
 
 
+def since_version(node: onnx.NodeProto, opset: int) -> int:
+    """The opset that defined the node's operator as it is in ``opset``; 0 outside the standard."""
+    schema = schema_of(node, opset)
+    return schema.since_version if schema else 0
+
+
 def unusual_attributes(node: onnx.NodeProto, opset: int) -> Iterator[AttributeProto]:
     """Attributes whose value differs from what the operator does without them."""
     for attribute in node.attribute:

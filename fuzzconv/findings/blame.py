@@ -84,6 +84,7 @@ class _Inquiry:
         self._laboratory = laboratory
         self._evidence: list[str] = []
         self._layer = ""
+        self._operator = ""
 
     def blame(self) -> Blame:
         passes_right = None
@@ -107,7 +108,7 @@ class _Inquiry:
         return self._blame(LOWERING if told_alike else UNKNOWN)
 
     def _blame(self, stage: str) -> Blame:
-        return Blame(stage, tuple(self._evidence), self._layer)
+        return Blame(stage, tuple(self._evidence), self._layer, self._operator)
 
     def _pnnx_stage(self) -> tuple[str, bool | None]:
         """The stage of pnnx that is shown wrong, if any; and whether its passes are shown right."""
@@ -133,6 +134,7 @@ class _Inquiry:
         if lost is None:
             return ""
         self._evidence.append(lost.told)
+        self._operator = lost.operator
         return PASSES if lost.by_passes else LOWERING
 
     def _noted(self, check: Check) -> bool | None:

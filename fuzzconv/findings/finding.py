@@ -73,11 +73,14 @@ class Blame:
             ``ncnn load``, ``ncnn CPU layer``, ``Vulkan shader``, ``converter crash`` or ``not determined``.
         evidence: sentences, each a check that was made and what it showed.
         layer: the ncnn layer at which values first differ, when known.
+        operator: where the converter takes no notice of something, the operator with that, as a signature
+            writes it (``Shrink(lambd)``): what the finding is named after.
     """
 
     stage: str = "not determined"
     evidence: tuple[str, ...] = ()
     layer: str = ""
+    operator: str = ""
 
 
 @dataclass(frozen=True)

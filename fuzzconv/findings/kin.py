@@ -15,11 +15,10 @@ import re
 from collections.abc import Collection
 from dataclasses import replace
 
-from fuzzconv.findings.batch import MESSAGES
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.signature import covers, same_frame
 from fuzzconv.findings.traits import EXTERNAL, split_operator
-from fuzzconv.findings.written import is_storage
+from fuzzconv.findings.written import IN_LIST, SYMPTOMS, is_storage
 
 _GROUPS = {
     "Reduction": "ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd "
@@ -36,6 +35,8 @@ _GROUPS = {
     "Interp": "Resize Upsample",
 }
 _WORDLESS = re.compile(r"(SIG\w+)?(: )?(heap corruption|#+ pass_\w+|\(it printed nothing\))?")
+_UNREAD = (EXTERNAL, IN_LIST, "constants(computed)")
+"""Constants of which a converter reads nothing, so that what it says comes from what happens to be there."""
 _SIZE = re.compile(r"large|rank=\d+")
 _GROUP_OF = {operator: group for group, names in _GROUPS.items() for operator in names.split()}
 
@@ -59,9 +60,9 @@ def is_symptom(known: Signature, other: Signature) -> bool:
     if known.converter != other.converter or known.condition != other.condition:
         return False
     if known.operators == other.operators and any(map(is_storage, known.operators)):
-        external = any(EXTERNAL in operator for operator in known.operators)
-        return external or (wordless(known) and wordless(other))
-    if known.message == other.message and known.message in MESSAGES:
+        unread = any(word in operator for word in _UNREAD for operator in known.operators)
+        return unread or (wordless(known) and wordless(other))
+    if known.message == other.message and known.message in SYMPTOMS:
         return True
     crashes = known.family == other.family == "crash" and known.stage == other.stage
     return crashes and wordless(known) and wordless(other) and is_variant(known, _said(other, known.message))

@@ -21,7 +21,7 @@ from fuzzconv.case import INPUTS_FILE, MODEL_FILE, Case, read_arrays
 from fuzzconv.errors import UsageError
 from fuzzconv.findings.finding import Blame, Signature
 from fuzzconv.findings.rows import with_row
-from fuzzconv.findings.signature import covers, failures, signature_of
+from fuzzconv.findings.signature import covers, failures, is_among, signature_of
 from fuzzconv.judgement import Judge
 from fuzzconv.route import Route
 from fuzzconv.verdict import Kind, Verdict
@@ -176,7 +176,7 @@ def replay(known: KnownBug, judge: Judge, routes: Sequence[Route]) -> Replayed:
     judgement = judge.judge(known.case, mine)
     found = [(failure, signature_of(judgement, failure)) for failure in failures(judgement)]
     for failure, signature in found:
-        if covers(known.signature, signature):
+        if covers(known.signature, signature) or is_among(known.signature, signature):
             return Replayed(known, Status.STILL, failure.detail, judgement.verdicts)
     if found:
         failure, signature = found[0]
@@ -215,7 +215,8 @@ def _toml(known: KnownBug) -> Iterator[str]:
     yield "\n[signature]"
     yield from _table(**vars(known.signature))
     yield "\n[blame]"
-    yield from _table(**vars(known.blame))
+    blame = known.blame
+    yield from _table(stage=blame.stage, evidence=blame.evidence, layer=blame.layer)
     yield "\n[tools]"
     yield from _table(**known.tools)
     case = known.case

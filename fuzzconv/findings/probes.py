@@ -22,7 +22,7 @@ from fuzzconv.findings.localise import Localised
 from fuzzconv.findings.rebuild import rebuilt, set_items
 from fuzzconv.findings.signature import covers, family_of
 from fuzzconv.findings.target import Target
-from fuzzconv.findings.traits import MODERN_OPSET, Trait, split_operator, traits_of
+from fuzzconv.findings.traits import MODERN_OPSET, OLD_OPSET, Trait, split_operator, traits_of
 from fuzzconv.judgement import Judge
 from fuzzconv.verdict import Kind
 
@@ -100,7 +100,7 @@ def _variants(case: Case, trait: Trait) -> Iterator[Case]:
         yield _with_constants(case, list(node.input[1:]))
     elif kind == "inputs":
         yield _with_two_inputs(case, trait.node)
-    elif kind == "old opset":
+    elif kind == OLD_OPSET:
         yield with_opset(case, MODERN_OPSET)
 
 

@@ -23,7 +23,14 @@ from fuzzconv.case import Array
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.tails import absorbed
 from fuzzconv.findings.traits import EXTERNAL, Trait, operators_of, split_operator, traits_of
-from fuzzconv.findings.written import is_storage, misstored, refused_layer, storage_cause, telling_message
+from fuzzconv.findings.written import (
+    HEAP,
+    is_storage,
+    misstored,
+    refused_layer,
+    storage_cause,
+    telling_message,
+)
 from fuzzconv.judgement import Judgement
 from fuzzconv.runtime.options import condition_of, row_order
 from fuzzconv.verdict import Kind, Verdict
@@ -46,7 +53,6 @@ _EITHER = "ncnn"
 _BY_NCNN = frozenset({"load", "run", "compare"})
 _TELLING = re.compile(r"\bort \w+ failed\b.*")
 """Where pnnx's embedded onnxruntime says what is wrong, that names the cause, whatever operator met it."""
-_HEAP = re.compile(r".*(double free|corrupt|malloc\(\)|free\(\)|realloc\(\)|invalid pointer).*")
 _MASKS = (
     (re.compile(r"\x1b\[[0-9;]*m"), ""),
     (re.compile(r"0x[0-9a-fA-F]+"), "ADDRESS"),
@@ -54,7 +60,7 @@ _MASKS = (
     (re.compile(r"'[^']*'|\"[^\"]*\""), "NAME"),
     (re.compile(r"\b(Node|Op) ?\([^)]*\)"), r"\1 (NAME)"),
     (re.compile(r"tensor: \S+"), "tensor: NAME"),
-    (_HEAP, "heap corruption"),
+    (HEAP, "heap corruption"),
     (re.compile(r"\d+"), "N"),
 )
 _LONGEST_MESSAGE = 160
@@ -105,9 +111,7 @@ def signature_of(
         condition=condition,
         message=_message(verdict),
     )
-    told = (
-        telling_message(judgement, verdict) if family in ("result", "load") or verdict.stage == "run" else ""
-    )
+    told = telling_message(judgement, verdict) if family in ("result", "load", "crash") else ""
     if told:
         return replace(frame, message=told)
     if family == "crash" and _TELLING.search(frame.message):
@@ -131,6 +135,15 @@ def covers(exact: Signature, wide: Signature) -> bool:
         same_frame(exact, wide)
         and len(exact.operators) == len(wide.operators)
         and all(_operator_covers(e, w) for e, w in zip(exact.operators, wide.operators, strict=True))
+    )
+
+
+def is_among(exact: Signature, wide: Signature) -> bool:
+    """Whether ``exact`` is named after one operator alone, and ``wide`` lists that one beside others."""
+    return (
+        same_frame(exact, wide)
+        and len(exact.operators) == 1
+        and any(_operator_covers(exact.operators[0], operator) for operator in wide.operators)
     )
 
 

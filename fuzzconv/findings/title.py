@@ -9,13 +9,13 @@ from fuzzconv.errors import UsageError
 from fuzzconv.findings.batch import BESIDE_RECURRENT, CONSTANT_KEEPS_IT
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.fusion import FUSED
-from fuzzconv.findings.traits import LARGE, split_operator
-from fuzzconv.findings.written import CONSTANT_AS_BLOB, NOTHING_LEFT, WITHOUT_AXES
+from fuzzconv.findings.traits import LARGE, OLD_OPSET, split_operator
+from fuzzconv.findings.written import CONSTANT_AS_BLOB, LIST_AS_INDEX, NOTHING_LEFT, WITHOUT_AXES
 from fuzzconv.runtime.options import SWITCHES, switches_of
 from fuzzconv.verdict import Kind, Verdict
 
 _PHRASES = {
-    "old opset": "its meaning in older opsets",
+    OLD_OPSET: "its meaning in older opsets",
     "not float32": "a constant that is not float32",
     "nothing written": "no bytes written for it",
     "large": f"a dimension above {LARGE}",
@@ -29,6 +29,7 @@ _PHRASES = {
 _ANY = {
     NOTHING_LEFT: "an output that no layer is left for",
     WITHOUT_AXES: "a reduction over some axes, none of them passed on,",
+    LIST_AS_INDEX: "Gather with a list of indices",
     CONSTANT_AS_BLOB: "a layer of one input that is given a constant (axes, pads) as a second one",
     CONSTANT_KEEPS_IT: "a constant that keeps its batch axis where the others lose theirs",
     BESIDE_RECURRENT: "a recurrent layer beside a layer with another batch axis",

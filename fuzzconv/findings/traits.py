@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 
 from fuzzconv.case import Array, Case
-from fuzzconv.findings.attributes import attribute_words, schema_of
+from fuzzconv.findings.attributes import attribute_words, schema_of, since_version
 from fuzzconv.findings.rebuild import tensor_values
 
 LARGE = 3
@@ -23,6 +23,10 @@ LARGE = 3
 EXTERNAL = "external data"
 """How the words for weights beside the model begin."""
 
+COMPUTED = " computed"
+"""How the words for a layer's weights that are no constants end."""
+
+OLD_OPSET = "old opset"
 MODERN_OPSET = 18
 """What an operator's older definitions are told from; fixed, so that signatures outlive onnx releases."""
 
@@ -128,9 +132,8 @@ def _optional_inputs(node: onnx.NodeProto, opset: int) -> Iterator[str]:
 
 def _version_words(node: onnx.NodeProto, opset: int) -> Iterator[str]:
     """A word where the operator was defined anew later on: its meaning may have changed."""
-    schema, later = schema_of(node, opset), schema_of(node, MODERN_OPSET)
-    if schema and later and schema.since_version < later.since_version:
-        yield "old opset"
+    if 0 < since_version(node, opset) < since_version(node, MODERN_OPSET):
+        yield OLD_OPSET
 
 
 def _count_words(node: onnx.NodeProto) -> Iterator[str]:
@@ -143,7 +146,7 @@ def _operand_words(node: onnx.NodeProto, opset: int, constants: Collection[str])
         constant = node.input[position] in constants
         if node.op_type in _PARAMETERISED:
             if position and not constant:
-                yield f"{formal} computed"
+                yield f"{formal}{COMPUTED}"
         elif node.op_type in _OPERANDS_ALIKE and constant:
             yield f"{'first' if position == 0 else 'other'} constant"
 

@@ -19,11 +19,12 @@ from onnx import AttributeProto, helper
 from fuzzconv.case import Case
 from fuzzconv.converters.conversion import Conversion
 from fuzzconv.converters.layers import read_layers
-from fuzzconv.findings.attributes import schema_of
+from fuzzconv.findings.attributes import schema_of, since_version
 from fuzzconv.findings.draft import Draft, with_opset
 from fuzzconv.findings.passes.attributes import drop_inputs, reset_attributes
 from fuzzconv.findings.passes.edit import Edit
 from fuzzconv.findings.rebuild import rebuilt
+from fuzzconv.findings.traits import OLD_OPSET, traits_of
 from fuzzconv.judgement import Judge, Judgement
 from fuzzconv.reference.reference import Reference
 from fuzzconv.verdict import Kind, Verdict
@@ -37,45 +38,98 @@ _SWITCH = (0, 1)
 
 
 class Unnoticed(NamedTuple):
-    """A difference that was lost: whether pnnx's passes lost it (``pnnx.param`` lacks it), and a sentence."""
+    """A difference that was lost: whether pnnx's passes lost it (``pnnx.param`` lacks it), and a sentence.
+
+    ``operator`` is the operator with the words that say what was lost, as signatures write it; empty where
+    the difference can't be told in one operator's words.
+    """
 
     by_passes: bool
     told: str
+    operator: str = ""
+
+
+class _Variant(NamedTuple):
+    """A valid case that differs in one thing, how, and in which words of which node (None: in the opset)."""
+
+    told: str
+    case: Case
+    node: int | None = None
+    words: re.Pattern[str] | None = None
 
 
 def unnoticed(judgement: Judgement, verdict: Verdict, judge: Judge) -> Unnoticed | None:
     """The first difference that is lost in the network of a wrong result; None when none is found."""
     name = ":".join(filter(None, verdict.route.conversion))
     mine = judgement.conversions.get(name)
-    for told, variant in islice(_variants(judgement.case), _MOST_VARIANTS) if mine else ():
-        other = judge.judge(variant, [verdict.route])
+    same_meaning = judgement.case.opset
+    for variant in islice(_variants(judgement.case), _MOST_VARIANTS) if mine else ():
+        other = judge.judge(variant.case, [verdict.route])
         theirs = other.conversions.get(name)
         right = [v.kind for v in other.verdicts] == [Kind.OK]
-        if mine is None or theirs is None or not right or not _differ(judgement.reference, other.reference):
+        differs = _differ(judgement.reference, other.reference)
+        if variant.node is None and not differs:
+            same_meaning = variant.case.opset
+        if mine is None or theirs is None or not right or not differs:
             continue
         for file, by_passes in (("pnnx.param", True), ("ncnn.param", False)):
             written = _written(mine, file)
             if written and written == _written(theirs, file):
                 return Unnoticed(
-                    by_passes, f"{told} the {file} is the same, and right: the difference is lost"
+                    by_passes,
+                    f"{variant.told} the {file} is the same, and right: the difference is lost",
+                    _operator(judgement.case, variant, same_meaning),
                 )
     return None
 
 
-def _variants(case: Case) -> Iterator[tuple[str, Case]]:
+def _operator(case: Case, variant: _Variant, same_meaning: int) -> str:
+    """The operator that a lost difference belongs to, with the words for it; empty when there are none.
+
+    Where the opset differs it is the operator that was defined anew since the last opset of one meaning.
+    """
+    if variant.node is None:
+        changed = {
+            node.op_type
+            for node in case.model.graph.node
+            if since_version(node, same_meaning) < since_version(node, variant.case.opset)
+        }
+        return f"{min(changed)}({OLD_OPSET})" if len(changed) == 1 else ""
+    node = case.model.graph.node[variant.node]
+    given = (trait.word for trait in traits_of(case) if trait.node == variant.node)
+    words = sorted({word for word in given if variant.words and variant.words.match(word)})
+    return f"{node.op_type}({','.join(words)})" if words else ""
+
+
+def _variants(case: Case) -> Iterator[_Variant]:
     """Valid cases that differ in one thing, and how."""
     removed = [e for e in (*reset_attributes(case), *drop_inputs(case)) if not e.label.startswith(_WHOLE)]
-    named = [(_without(edit.label), edit) for edit in removed]
+    named = [(_without(e.label), e, *_place(case, e.label)) for e in (*removed, *_switched(case))]
     opsets = [Edit(f"in opset {v}", partial(with_opset, case, v)) for v in _OPSETS if v != case.opset]
-    for told, edit in (*named, *((e.label, e) for e in (*_switched(case), *opsets))):
+    for told, edit, node, words in (*named, *((e.label, e, None, None) for e in opsets)):
         made = edit.make()
         valid = rebuilt(made) if made is not None else None
         if valid is not None:
-            yield told, valid
+            yield _Variant(told, valid, node, words)
+
+
+def _place(case: Case, label: str) -> tuple[int, re.Pattern[str] | None]:
+    """The node that a pass's label names, and what the words for the thing removed begin with, if it was."""
+    what, _, position = label.rpartition(" ")
+    node = case.model.graph.node[int(position)]
+    kind, _, name = what.partition(" ")
+    if kind == "with":
+        return int(position), None
+    if kind == "fewer":
+        return int(position), re.compile("inputs=")
+    if name.startswith("input "):
+        schema = schema_of(node, case.opset)
+        name = schema.inputs[int(name.removeprefix("input "))].name if schema else ""
+    return int(position), re.compile(rf"{re.escape(name)}(?![A-Za-z_])")
 
 
 def _without(label: str) -> str:
-    """A pass's label (``no alpha 0``, ``fewer inputs 2 0``: the last word is the node) as words."""
+    """A label (``no alpha 0``, ``fewer inputs 2 0``: the last word is the node) as words."""
     return re.sub(r"^(no|fewer) (inputs )?", r"without \2", label.rpartition(" ")[0]).replace(
         "inputs", "input"
     )
@@ -89,7 +143,7 @@ def _switched(case: Case) -> Iterator[Edit]:
         for name, declared in sorted(schema.attributes.items()) if schema else ():
             default = declared.default_value
             if name not in given and default.type == AttributeProto.INT and default.i in _SWITCH:
-                yield Edit(f"with {name}={1 - default.i}", partial(_with, case, i, name, 1 - default.i))
+                yield Edit(f"with {name}={1 - default.i} {i}", partial(_with, case, i, name, 1 - default.i))
 
 
 def _with(case: Case, position: int, name: str, value: int) -> Case:

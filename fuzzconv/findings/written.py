@@ -22,7 +22,7 @@ from fuzzconv.findings.batch import batch_message
 from fuzzconv.findings.draft import constant_tensors
 from fuzzconv.findings.fusion import fusion_message
 from fuzzconv.findings.subgraph import moving_nodes, operator_nodes
-from fuzzconv.findings.traits import EXTERNAL, Trait
+from fuzzconv.findings.traits import COMPUTED, EXTERNAL, Trait, traits_of
 from fuzzconv.judgement import Judgement
 from fuzzconv.verdict import Kind, Verdict
 
@@ -30,11 +30,17 @@ NOTHING_LEFT = "no layer left before the output"
 WITHOUT_AXES = "Reduction without axes"
 IN_LIST = "value_floats of a Constant"
 CONSTANT_AS_BLOB = "layer given a constant as a further input"
+LIST_AS_INDEX = "list of indices taken for one index"
+SYMPTOMS = BATCH_MESSAGES | {LIST_AS_INDEX}
+"""What comes of these is chance: a wrong shape or value, a blob that can't be extracted, a crash."""
 
 _SHORT_FILE = "ModelBin read"
 """ncnn's first words when the ``.bin`` ends too early."""
 _TOO_MANY_INPUTS = "invalid bottom_count or top_count for one_blob_only layer"
 """What ncnn says of a layer that takes one input and was given several."""
+HEAP = re.compile(r".*(double free|corrupt|malloc\(\)|free\(\)|realloc\(\)|invalid pointer).*")
+"""What the C library says of a damaged heap."""
+_SELECT_OF_LIST = re.compile(r"^Tensor\.select .*\bindex=\(", re.MULTILINE)
 _REFUSED_LAYER = re.compile(r"layer load_(?:param|model) \d+ (\S+) failed")
 _CONSTANT = re.compile(r"'(.*?)' (\w+)\[")
 _NO_AXES = "-23303=0"
@@ -49,8 +55,12 @@ def telling_message(judgement: Judgement, verdict: Verdict) -> str:
     conversion = judgement.conversion_on(verdict.route)
     if conversion is None:
         return ""
+    if _list_as_index(judgement.case, verdict, conversion):
+        return LIST_AS_INDEX
     if verdict.stage == "run":
         return batch_message(judgement, conversion)
+    if verdict.kind is Kind.CRASH:
+        return ""
     if verdict.kind is Kind.LOAD_FAILURE:
         return CONSTANT_AS_BLOB if _too_many_inputs(judgement, verdict, conversion.param or "") else ""
     if not conversion.feedings:
@@ -65,6 +75,21 @@ def telling_message(judgement: Judgement, verdict: Verdict) -> str:
     if written and _axes_are_given(judgement.case):
         return WITHOUT_AXES
     return batch_message(judgement, conversion) or _fused(judgement, verdict, conversion)
+
+
+def _list_as_index(case: Case, verdict: Verdict, conversion: Conversion) -> bool:
+    """Whether pnnx made a ``select``, which takes one index, of a ``Gather`` with a list of them.
+
+    Where it dies of that, no file tells; its heap is damaged then.
+    """
+    if conversion.converter != "pnnx":
+        return False
+    if verdict.stage == "convert":
+        lists = {tensor.name for tensor in _stored(case) if len(tensor.dims) == 1}
+        given = any(n.op_type == "Gather" and n.input[1] in lists for n in case.model.graph.node)
+        return given and bool(HEAP.search(str(verdict.evidence.get("message"))))
+    text = conversion.files.get("pnnx.param", b"").decode(errors="replace")
+    return bool(_SELECT_OF_LIST.search(text))
 
 
 def _fused(judgement: Judgement, verdict: Verdict, conversion: Conversion) -> str:
@@ -128,7 +153,8 @@ def _kept_elsewhere(case: Case) -> str:
     nodes = case.model.graph.node
     if any(node.op_type == "Constant" and node.attribute[0].name != "value" for node in nodes):
         return IN_LIST
-    return "computed" if set(operator_nodes(case.model)) - moving_nodes(case) else ""
+    computed = any(trait.word.endswith(COMPUTED) for trait in traits_of(case))
+    return "computed" if computed or set(operator_nodes(case.model)) - moving_nodes(case) else ""
 
 
 def refused_layer(judgement: Judgement, verdict: Verdict) -> tuple[str, ...]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
 from fuzzconv.campaign.messages import FoundBug
-from fuzzconv.campaign.reduction import _doubt, _relation
-from fuzzconv.findings.finding import Signature
+from fuzzconv.campaign.reduction import _doubt, _named_after, _relation
+from fuzzconv.findings.finding import Blame, Signature
+from fuzzconv.findings.reduce import Reduction
 from fuzzconv.reference.reference import UNRUNNABLE, Reference
 from fuzzconv.verdict import Kind
 
@@ -22,7 +24,7 @@ def relation(found: Signature, new: Signature, kind: Kind = Kind.SHAPE_MISMATCH)
 
 
 def test_what_a_found_signature_covers_is_a_duplicate() -> None:
-    assert relation(GENERAL, SPECIAL) == ("duplicate", "")
+    assert relation(GENERAL, SPECIAL) == ("duplicate", "earlier")
 
 
 def test_a_more_general_signature_than_the_found_one_is_its_variant() -> None:
@@ -43,3 +45,9 @@ def test_a_crash_on_what_onnxruntime_refuses_too_is_doubted(skip: str, doubted: 
         judgement=SimpleNamespace(reference=Reference(skip=skip)),
     )
     assert bool(_doubt(crash)) is doubted
+
+
+def test_what_a_converter_takes_no_notice_of_names_the_cause() -> None:
+    chain = Reduction(None, None, replace(SPECIAL, operators=("Cast", "Max(inputs=3)")), 0.0, 0, True)
+    assert _named_after(chain, Blame(operator="Max(inputs=3)")).signature.operators == ("Max(inputs=3)",)
+    assert _named_after(chain, Blame("not determined")) is chain

@@ -24,7 +24,7 @@ def converted(
 ) -> SimpleNamespace:
     fed = tuple(Binding(name, f"in{i}", axis) for i, (name, axis) in enumerate(inputs.items()))
     return SimpleNamespace(
-        converter=converter, param=param, feedings=(Feeding(fed, (Binding("y", "out0", output),)),)
+        converter=converter, param=param, feedings=(Feeding(fed, (Binding("y", "out0", output),)),), files={}
     )
 
 

@@ -45,6 +45,7 @@ def test_a_condition_tells_causes_apart_whatever_the_size() -> None:
 
 EXTERNAL = ("constants(external data)",)
 DOUBLE = ("constant(float64)",)
+LISTED = ("constants(value_floats of a Constant)",)
 
 
 def bad(family: str, operators: tuple[str, ...], message: str = "", converter: str = "pnnx") -> Signature:
@@ -59,6 +60,10 @@ def bad(family: str, operators: tuple[str, ...], message: str = "", converter: s
             bad("weights", EXTERNAL),
         ),
         (bad("weights", EXTERNAL), bad("load", EXTERNAL, "layer load_param N nN failed")),
+        (
+            bad("crash", LISTED, "SIGSEGV: Unknown data type N", "onnx2ncnn"),
+            bad("crash", LISTED, "SIGABRT: what(): CHECK failed", "onnx2ncnn"),
+        ),
         (bad("weights", DOUBLE), bad("crash", DOUBLE, "SIGABRT: heap corruption")),
         (
             bad("crash", DOUBLE, "SIGSEGV: ############# pass_ncnn"),

@@ -56,7 +56,7 @@ class NothingLeftFor:
     def judge(self, judged: Case, routes: Sequence[Route]) -> Judgement:
         blob = "in0" if judged.operators == ("Identity",) else "a"
         conversion = SimpleNamespace(
-            converter="pnnx", param=IN_AND_OUT, feedings=(Feeding((), (Binding("y", blob),)),)
+            converter="pnnx", param=IN_AND_OUT, feedings=(Feeding((), (Binding("y", blob),)),), files={}
         )
         told = {"max_abs": 1.0, "max_rel": 1.0, "output": "y"}
         verdicts = tuple(verdict(str(r), Kind.DIVERGENCE, **told) for r in routes)

@@ -10,7 +10,7 @@ from small_cases import array, case, node, verdict
 
 from fuzzconv.case import Case
 from fuzzconv.findings.rebuild import tensor_values
-from fuzzconv.findings.unnoticed import _written, unnoticed
+from fuzzconv.findings.unnoticed import _operator, _variants, _written, unnoticed
 from fuzzconv.judgement import Judgement
 from fuzzconv.reference.reference import Reference
 from fuzzconv.route import Route
@@ -63,6 +63,7 @@ def test_the_file_that_lacks_the_difference_tells_who_lost_it(
     assert found.by_passes is by_passes
     name = "pnnx.param" if by_passes else "ncnn.param"
     assert found.told == f"without alpha the {name} is the same, and right: the difference is lost"
+    assert found.operator == "LeakyRelu(alpha)"
 
 
 def test_a_network_that_is_wrong_for_the_variant_too_tells_nothing() -> None:
@@ -78,3 +79,29 @@ def test_what_no_output_needs_is_no_difference() -> None:
 
 def test_a_difference_may_be_in_the_weights() -> None:
     assert lost(Converts(ncnn=0.01, weights=True)) is None
+
+
+def variant(made: Case, told: str) -> object:
+    return next(v for v in _variants(made) if v.told == told)
+
+
+def test_what_is_lost_is_told_by_one_operator_whatever_stands_beside_it() -> None:
+    x = {"x": array(2, 2)}
+    three = case([node("Abs", "x", "t"), node("Max", "t x w")], x, {"w": array(2, 2)})
+    assert _operator(three, variant(three, "without input 2"), 13) == "Max(inputs=3)"
+    state = {"w": array(1, 1, 1), "r": array(1, 1, 1), "b": array(1, 2)}
+    fed = case([node("RNN", "x w r b", hidden_size=1)], {"x": array(1, 1, 1), "b": state.pop("b")}, state)
+    assert _operator(fed, variant(fed, "without input 3"), 13) == "RNN(B,B computed)"
+    old = case(
+        [node("AveragePool", "x", "t", kernel_shape=[1]), node("Softmax", "t")],
+        {"x": array(1, 1, 2)},
+        opset=9,
+    )
+    # both were defined anew by 13, AveragePool in 10 and 11: in opset 11 Softmax still means the same
+    assert _operator(old, variant(old, "in opset 13"), 11) == "Softmax(old opset)"
+    assert _operator(old, variant(old, "in opset 13"), 9) == ""
+
+
+def test_a_switch_that_is_not_given_has_no_word() -> None:
+    made = case([node("ReduceMax", "x")], {"x": array(1, 2)})
+    assert _operator(made, variant(made, "with keepdims=0"), 13) == ""

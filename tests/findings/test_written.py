@@ -16,6 +16,7 @@ from fuzzconv.findings.signature import failures, signature_of
 from fuzzconv.findings.traits import Trait
 from fuzzconv.findings.written import (
     CONSTANT_AS_BLOB,
+    LIST_AS_INDEX,
     NOTHING_LEFT,
     WITHOUT_AXES,
     files_tell,
@@ -32,7 +33,7 @@ FED = (Feeding((), (Binding("y", "out0"),)),)
 
 def told(made: Case, axes: str) -> str:
     bad = verdict("pnnx:fp16=0/cpu", Kind.SHAPE_MISMATCH, output="y")
-    conversion = SimpleNamespace(converter="pnnx", param=REDUCED.format(axes=axes), feedings=FED)
+    conversion = SimpleNamespace(converter="pnnx", param=REDUCED.format(axes=axes), feedings=FED, files={})
     found = judgement(made, bad, conversions={"pnnx:fp16=0": conversion})
     return telling_message(found, failures(found)[0])
 
@@ -55,7 +56,9 @@ def test_a_reduction_over_everything_needs_no_axes() -> None:
 
 def test_the_operators_stay_out_of_its_signature() -> None:
     made = mean({"a": np.array([1])})
-    conversion = SimpleNamespace(converter="pnnx", param=REDUCED.format(axes="-23303=0"), feedings=FED)
+    conversion = SimpleNamespace(
+        converter="pnnx", param=REDUCED.format(axes="-23303=0"), feedings=FED, files={}
+    )
     bad = verdict("pnnx:fp16=0/cpu", Kind.SHAPE_MISMATCH, output="y")
     found = judgement(made, bad, conversions={"pnnx:fp16=0": conversion})
     signature = signature_of(found, failures(found)[0])
@@ -74,7 +77,7 @@ def test_an_output_without_a_layer_is_one_cause_where_the_output_is_the_input(
     found = judgement(
         case([node("Relu", "x")], {"x": np.ones(2, np.float32)}),
         bad,
-        conversions={"pnnx:fp16=0": SimpleNamespace(param=network, feedings=FED, converter="pnnx")},
+        conversions={"pnnx:fp16=0": SimpleNamespace(param=network, feedings=FED, converter="pnnx", files={})},
     )
     found = replace(found, reference=Reference({"y": expected}))
     assert telling_message(found, bad) == message
@@ -140,7 +143,9 @@ Input x 0 1 x
 def test_an_input_that_should_be_a_parameter_is_one_cause_whatever_operator(operator: str) -> None:
     def load_failure(message: str, axes: str = "MemoryData", dtype: type[np.generic] = np.int64) -> str:
         bad = verdict("onnx2ncnn/cpu", Kind.LOAD_FAILURE, "load", message=message)
-        conversion = SimpleNamespace(param=SECOND_INPUT.format(axes=axes, operator=operator), feedings=FED)
+        conversion = SimpleNamespace(
+            converter="onnx2ncnn", param=SECOND_INPUT.format(axes=axes, operator=operator), feedings=FED
+        )
         made = case([node("Relu", "x")], {"x": array(2)}, {"axes": np.array([1], dtype)})
         found = judgement(made, bad, conversions={"onnx2ncnn": conversion})
         return signature_of(found, bad).message
@@ -158,7 +163,7 @@ UNSQUEEZE = "7767517\n3 3\nInput x 0 1 x\nExpandDims unsqueeze_0 1 1 x a 0=9\n{}
 def test_of_several_operators_the_layer_that_ncnn_refuses_is_the_cause(behind: str) -> None:
     message = "layer load_param 1 unsqueeze_0 failed"
     bad = verdict("onnx2ncnn/cpu", Kind.LOAD_FAILURE, "load", message=message)
-    conversion = SimpleNamespace(param=UNSQUEEZE.format(behind), feedings=FED)
+    conversion = SimpleNamespace(converter="onnx2ncnn", param=UNSQUEEZE.format(behind), feedings=FED)
 
     def operators(made: Case) -> tuple[str, ...]:
         return signature_of(judgement(made, bad, conversions={"onnx2ncnn": conversion}), bad, ()).operators
@@ -220,6 +225,49 @@ def test_weights_that_no_initializer_holds_are_one_cause_of_the_legacy_converter
     wrong = verdict("onnx2ncnn/cpu", Kind.DIVERGENCE)
     of_pnnx = verdict("pnnx:fp16=0/cpu", Kind.WEIGHT_LOST, "weights")
     assert storage_cause(computed, wrong, ()) == storage_cause(computed, of_pnnx, ()) == ()
+
+
+def test_weights_that_are_fed_are_as_good_as_computed() -> None:
+    crash = verdict("onnx2ncnn/cpu", Kind.CRASH, "convert")
+    fed = case([node("Conv", "x w")], {"x": array(1, 1, 1, 1), "w": array(1, 1, 1, 1)})
+    assert storage_cause(fed, crash, ()) == ("constants(computed)",)
+    assert storage_cause(case([node("Mul", "x w")], {"x": array(1), "w": array(1)}), crash, ()) == ()
+
+
+SELECT = "7767517\n2 2\npnnx.Input in0 0 1 0\nTensor.select s 1 1 0 1 dim=1 index={} $input=0\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "stage", "index", "told"),
+    [
+        (Kind.SHAPE_MISMATCH, "compare", "(0,-1)", LIST_AS_INDEX),
+        (Kind.LOAD_FAILURE, "run", "(0,0)", LIST_AS_INDEX),
+        (Kind.SHAPE_MISMATCH, "compare", "1", ""),
+    ],
+)
+def test_a_select_with_a_list_of_indices_is_one_cause(kind: Kind, stage: str, index: str, told: str) -> None:
+    made = case([node("Gather", "x i", axis=1)], {"x": array(1, 2)}, {"i": np.int64([0, -1])})
+    bad = verdict("pnnx:fp16=0/cpu", kind, stage, output="y")
+    files = {"pnnx.param": SELECT.format(index).encode()}
+    conversion = SimpleNamespace(converter="pnnx", param=REDUCED, feedings=FED, files=files)
+    assert telling_message(judgement(made, bad, conversions={"pnnx:fp16=0": conversion}), bad) == told
+
+
+@pytest.mark.parametrize(
+    ("indices", "message", "told"),
+    [
+        (np.int64([0, 0]), "double free or corruption (out)", LIST_AS_INDEX),
+        (np.int64(0), "double free or corruption (out)", ""),
+        (np.int64([0, 0]), "what():  map::at", ""),
+    ],
+)
+def test_a_list_of_indices_may_damage_the_converters_heap(indices: Array, message: str, told: str) -> None:
+    made = case([node("Gather", "x i")], {"x": array(1, 2)}, {"i": np.asarray(indices)})
+    bad = verdict("pnnx:fp16=0/cpu", Kind.CRASH, "convert", message=message, signal="SIGABRT")
+    conversion = SimpleNamespace(converter="pnnx", param=None, feedings=(), files={})
+    found = judgement(made, bad, conversions={"pnnx:fp16=0": conversion})
+    assert telling_message(found, bad) == told
+    assert (signature_of(found, bad, ()).operators == ()) is bool(told)
 
 
 @pytest.mark.parametrize("operator", ["Conv", "Gemm"])
