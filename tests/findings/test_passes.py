@@ -102,6 +102,15 @@ def test_a_size_that_only_a_constant_asks_for_shrinks_too() -> None:
     assert [3, 11] in asked
 
 
+def test_an_end_that_means_the_last_element_is_no_size_to_count_up_to() -> None:
+    """To list all sizes below it would take all memory there is."""
+    whole = {name: np.int64([value]) for name, value in (("a", 0), ("b", 2**63 - 1))}
+    edits = [edit.label for edit in shrink_dims(case([node("Slice", "x a b")], {"x": array(1)}, whole))]
+    assert [label for label in edits if "asked for" in label] == [
+        f"b.0: {size} asked for, not {2**63 - 1}" for size in (1, 2, 3, 2**62 - 1, 2**63 - 2)
+    ]
+
+
 def test_a_size_shrinks_with_what_padding_makes_of_it() -> None:
     nodes = [node("Pad", "x p", "t"), node("Conv", "t w", group=9)]
     pads = {"p": np.array([0, 1, 0, 0, 0, 0]), "w": array(9, 1, 1)}

@@ -55,7 +55,7 @@ def shrink_dims(case: Case) -> Iterator[Edit]:
     slots = list(_slots(case))
     sizes = sorted({s.size for s in slots if s.kind in _AXES and s.size > 1}, reverse=True)
     for size in sizes:
-        for target in sorted({1, 2, 3, size // 2, size - 1} & set(range(1, size))):
+        for target in _smaller(size):
             for changes in islice(_consistent(slots, size, target), _MOST_TRIES):
                 told = ", ".join(f"{c.slot.name}.{c.slot.index}" for c in changes)
                 yield Edit(f"{told}: {size} to {target}", partial(_resized, case, changes))
@@ -64,11 +64,15 @@ def shrink_dims(case: Case) -> Iterator[Edit]:
                     yield Edit(f"{told}: last {target} of {size}", last)
     asked_for = [s for s in slots if s.kind == "element" and s.size > 1]
     for size in sorted({s.size for s in asked_for}, reverse=True):
-        for target in sorted({1, 2, 3, size // 2, size - 1} & set(range(1, size))):
+        for target in _smaller(size):
             equal = tuple(Change(s, target) for s in asked_for if s.size == size)
             for changes in dict.fromkeys((equal, *((change,) for change in equal))):
                 told = ", ".join(f"{c.slot.name}.{c.slot.index}" for c in changes)
                 yield Edit(f"{told}: {target} asked for, not {size}", partial(_resized, case, changes))
+
+
+def _smaller(size: int) -> list[int]:
+    return sorted({smaller for smaller in (1, 2, 3, size // 2, size - 1) if 1 <= smaller < size})
 
 
 def _slots(case: Case) -> Iterator[Slot]:
