@@ -17,7 +17,7 @@ _ALL_ONES = frozenset({"strides", "dilations"})
 _ALL_ZEROS = frozenset({"pads", "output_padding"})
 _PLAIN_REQUIRED: dict[str, object] = {"axis": 1, "to": 1}
 _ANY_AXIS = frozenset(
-    {"Gather", "LayerNormalization", "RMSNormalization", "Softmax", "LogSoftmax", "Hardmax"}
+    {"Gather", "LayerNormalization", "RMSNormalization", "Softmax", "LogSoftmax", "Hardmax", "Split"}
 )
 """Operators that converters take wrongly along every axis that isn't the usual one."""
 _SIZES = frozenset({"kernel_shape", "hidden_size", "num_outputs", "equation", "blocksize", "size"})

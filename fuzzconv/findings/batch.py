@@ -22,7 +22,14 @@ MESSAGES = frozenset({CONSTANT_KEEPS_IT, BESIDE_RECURRENT})
 
 _OF_RECURRENT = 1
 """The batch axis of a recurrent layer in ONNX and, without ``batch_first``, in torch."""
-_PASSING_ON = frozenset({"Input", "Split"})
+_INPUT = "Input"
+_PASSING_ON = frozenset({_INPUT, "Split"})
+_BATCH_FIRST = frozenset(
+    {"BatchNorm", "GroupNorm", "InstanceNorm", "Interp", "PReLU", "PixelShuffle"}
+    | {f"{kind}{dims}" for kind in ("Convolution", "Deconvolution", "Pooling") for dims in ("", "1D", "3D")}
+    | {f"{kind}DepthWise{dims}" for kind in ("Convolution", "Deconvolution") for dims in ("", "1D", "3D")}
+)
+"""Layers whose operators have the batch on the first axis, whatever the network says."""
 _SIZES = ("0", "1", "11", "2")
 
 
@@ -73,14 +80,18 @@ def _written_constants(param: str) -> Iterable[tuple[str, tuple[int, ...]]]:
 
 
 def _axis_changes_beside_recurrent(feeding: Feeding, layers: Sequence[Layer]) -> bool:
-    """Whether a recurrent layer has a neighbour that computes, and its batch axis isn't the network's."""
-    made_by = {name: layer.type for layer in layers for name in layer.outputs}
-    of_recurrent = {name for layer in layers if layer.type in RECURRENT_LAYERS for name in layer.outputs}
-    inner = any(
-        made_by.get(layer.inputs[0], "Input") not in _PASSING_ON
-        for layer in layers
-        if layer.type in RECURRENT_LAYERS and layer.inputs
-    )
-    outer = any(of_recurrent & set(layer.inputs) and layer.type not in _PASSING_ON for layer in layers)
+    """Whether a recurrent layer has a neighbour that computes, and one of the two has another batch axis."""
+    makers: dict[str, str] = {}
+    neighbours: set[str] = set()
+    for layer in layers:
+        before = {makers.get(name, _INPUT) for name in layer.inputs}
+        recurrent = layer.type in RECURRENT_LAYERS
+        if recurrent:
+            before = {makers.get(name, _INPUT) for name in layer.inputs[:1]}
+            neighbours |= before - {_INPUT, layer.type}
+        elif layer.type not in _PASSING_ON and before & RECURRENT_LAYERS:
+            neighbours.add(layer.type)
+        passed_on = next(iter(before), _INPUT) if layer.type in _PASSING_ON else layer.type
+        makers |= dict.fromkeys(layer.outputs, passed_on)
     axes = {binding.batch_axis for binding in (*feeding.inputs, *feeding.outputs)}
-    return (inner or outer) and axes != {_OF_RECURRENT}
+    return bool(neighbours) and (axes != {_OF_RECURRENT} or bool(neighbours & _BATCH_FIRST))

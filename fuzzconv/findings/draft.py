@@ -7,6 +7,7 @@ field, initializer or ``Constant`` node).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -109,6 +110,16 @@ def constant_tensors(graph: onnx.GraphProto) -> dict[str, onnx.TensorProto]:
         for attribute in node.attribute
         if attribute.name == "value" or attribute.name in _NUMBERS
     }
+
+
+def stored_tensors(case: Case) -> Iterator[onnx.TensorProto]:
+    """Every constant of a case under its name: initializers, then what ``Constant`` nodes hold."""
+    yield from case.model.graph.initializer
+    for name, tensor in constant_tensors(case.model.graph).items():
+        named = onnx.TensorProto()
+        named.CopyFrom(tensor)
+        named.name = name
+        yield named
 
 
 def _tensor(attribute: onnx.AttributeProto, name: str) -> onnx.TensorProto:

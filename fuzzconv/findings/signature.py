@@ -23,14 +23,8 @@ from fuzzconv.case import Array
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.tails import absorbed
 from fuzzconv.findings.traits import EXTERNAL, Trait, operators_of, split_operator, traits_of
-from fuzzconv.findings.written import (
-    HEAP,
-    is_storage,
-    misstored,
-    refused_layer,
-    storage_cause,
-    telling_message,
-)
+from fuzzconv.findings.wordless import HEAP
+from fuzzconv.findings.written import is_storage, misstored, refused_layer, storage_cause, telling_message
 from fuzzconv.judgement import Judgement
 from fuzzconv.runtime.options import condition_of, row_order
 from fuzzconv.verdict import Kind, Verdict

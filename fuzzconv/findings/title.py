@@ -9,8 +9,16 @@ from fuzzconv.errors import UsageError
 from fuzzconv.findings.batch import BESIDE_RECURRENT, CONSTANT_KEEPS_IT
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.fusion import FUSED
+from fuzzconv.findings.parameters import (
+    LIST_AS_INDEX,
+    POOLED_AXES,
+    WITHOUT_AXES,
+    WITHOUT_KEEPDIMS,
+    WITHOUT_PADS,
+)
 from fuzzconv.findings.traits import LARGE, OLD_OPSET, split_operator
-from fuzzconv.findings.written import CONSTANT_AS_BLOB, LIST_AS_INDEX, NOTHING_LEFT, WITHOUT_AXES
+from fuzzconv.findings.wordless import MADE_BY_NONE, SHARED_IN_SUM
+from fuzzconv.findings.written import CONSTANT_AS_BLOB, NOTHING_LEFT
 from fuzzconv.runtime.options import SWITCHES, switches_of
 from fuzzconv.verdict import Kind, Verdict
 
@@ -29,7 +37,12 @@ _PHRASES = {
 _ANY = {
     NOTHING_LEFT: "an output that no layer is left for",
     WITHOUT_AXES: "a reduction over some axes, none of them passed on,",
+    WITHOUT_KEEPDIMS: "a reduction of everything, keepdims not passed on,",
+    WITHOUT_PADS: "a padding whose pads are not passed on",
+    POOLED_AXES: "a layer behind global pooling, which leaves no axes of size 1,",
     LIST_AS_INDEX: "Gather with a list of indices",
+    SHARED_IN_SUM: "Sum of three or more, one of the further operands used elsewhere too,",
+    MADE_BY_NONE: "an output that is an input or a constant",
     CONSTANT_AS_BLOB: "a layer of one input that is given a constant (axes, pads) as a second one",
     CONSTANT_KEEPS_IT: "a constant that keeps its batch axis where the others lose theirs",
     BESIDE_RECURRENT: "a recurrent layer beside a layer with another batch axis",

@@ -8,43 +8,37 @@ happened to be met at stay out of it.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 
 import numpy as np
 import onnx
-from onnx import helper
 
 from fuzzconv.case import Case
-from fuzzconv.converters.conversion import Conversion
 from fuzzconv.converters.layers import read_layers
 from fuzzconv.findings.batch import MESSAGES as BATCH_MESSAGES
 from fuzzconv.findings.batch import batch_message
-from fuzzconv.findings.draft import constant_tensors
+from fuzzconv.findings.draft import stored_tensors
 from fuzzconv.findings.fusion import fusion_message
+from fuzzconv.findings.parameters import MESSAGES as PARAMETER_MESSAGES
+from fuzzconv.findings.parameters import WITHOUT_AXES, parameter_message
 from fuzzconv.findings.subgraph import moving_nodes, operator_nodes
 from fuzzconv.findings.traits import COMPUTED, EXTERNAL, Trait, traits_of
+from fuzzconv.findings.wordless import wordless_message
 from fuzzconv.judgement import Judgement
 from fuzzconv.verdict import Kind, Verdict
 
 NOTHING_LEFT = "no layer left before the output"
-WITHOUT_AXES = "Reduction without axes"
 IN_LIST = "value_floats of a Constant"
 CONSTANT_AS_BLOB = "layer given a constant as a further input"
-LIST_AS_INDEX = "list of indices taken for one index"
-SYMPTOMS = BATCH_MESSAGES | {LIST_AS_INDEX}
+SYMPTOMS = BATCH_MESSAGES | PARAMETER_MESSAGES
 """What comes of these is chance: a wrong shape or value, a blob that can't be extracted, a crash."""
 
 _SHORT_FILE = "ModelBin read"
 """ncnn's first words when the ``.bin`` ends too early."""
 _TOO_MANY_INPUTS = "invalid bottom_count or top_count for one_blob_only layer"
 """What ncnn says of a layer that takes one input and was given several."""
-HEAP = re.compile(r".*(double free|corrupt|malloc\(\)|free\(\)|realloc\(\)|invalid pointer).*")
-"""What the C library says of a damaged heap."""
-_SELECT_OF_LIST = re.compile(r"^Tensor\.select .*\bindex=\(", re.MULTILINE)
 _REFUSED_LAYER = re.compile(r"layer load_(?:param|model) \d+ (\S+) failed")
 _CONSTANT = re.compile(r"'(.*?)' (\w+)\[")
-_NO_AXES = "-23303=0"
-"""How a ``.param`` says that ``Reduction``'s array of axes is empty."""
 _RESULTS = frozenset({Kind.SHAPE_MISMATCH, Kind.NAN, Kind.DIVERGENCE})
 _MOST_DIMS = 4
 """ncnn's blobs have no more dimensions."""
@@ -55,12 +49,11 @@ def telling_message(judgement: Judgement, verdict: Verdict) -> str:
     conversion = judgement.conversion_on(verdict.route)
     if conversion is None:
         return ""
-    if _list_as_index(judgement.case, verdict, conversion):
-        return LIST_AS_INDEX
+    case = judgement.case
     if verdict.stage == "run":
-        return batch_message(judgement, conversion)
+        return parameter_message(case, conversion) or batch_message(judgement, conversion)
     if verdict.kind is Kind.CRASH:
-        return ""
+        return wordless_message(case, verdict)
     if verdict.kind is Kind.LOAD_FAILURE:
         return CONSTANT_AS_BLOB if _too_many_inputs(judgement, verdict, conversion.param or "") else ""
     if not conversion.feedings:
@@ -71,29 +64,8 @@ def telling_message(judgement: Judgement, verdict: Verdict) -> str:
     wrong = [b.tensor for b in outputs if b.blob in inputs and b.tensor == verdict.evidence.get("output")]
     if wrong and _is_an_input(judgement, wrong[0]):
         return NOTHING_LEFT
-    written = any(words[0] == "Reduction" and _NO_AXES in words for words in lines if words)
-    if written and _axes_are_given(judgement.case):
-        return WITHOUT_AXES
-    return batch_message(judgement, conversion) or _fused(judgement, verdict, conversion)
-
-
-def _list_as_index(case: Case, verdict: Verdict, conversion: Conversion) -> bool:
-    """Whether pnnx made a ``select``, which takes one index, of a ``Gather`` with a list of them.
-
-    Where it dies of that, no file tells; its heap is damaged then.
-    """
-    if conversion.converter != "pnnx":
-        return False
-    if verdict.stage == "convert":
-        lists = {tensor.name for tensor in _stored(case) if len(tensor.dims) == 1}
-        given = any(n.op_type == "Gather" and n.input[1] in lists for n in case.model.graph.node)
-        return given and bool(HEAP.search(str(verdict.evidence.get("message"))))
-    text = conversion.files.get("pnnx.param", b"").decode(errors="replace")
-    return bool(_SELECT_OF_LIST.search(text))
-
-
-def _fused(judgement: Judgement, verdict: Verdict, conversion: Conversion) -> str:
-    return fusion_message(judgement, conversion) if verdict.kind in _RESULTS else ""
+    told = parameter_message(case, conversion) or batch_message(judgement, conversion)
+    return told or (fusion_message(judgement, conversion) if verdict.kind in _RESULTS else "")
 
 
 def files_tell(judgement: Judgement, verdict: Verdict) -> str:
@@ -142,7 +114,7 @@ def storage_cause(case: Case, verdict: Verdict, traits: Collection[Trait]) -> tu
         elsewhere = _kept_elsewhere(case)
         if elsewhere:
             return (f"constants({elsewhere})",)
-    doubles = any(tensor.data_type == onnx.TensorProto.DOUBLE for tensor in _stored(case))
+    doubles = any(tensor.data_type == onnx.TensorProto.DOUBLE for tensor in stored_tensors(case))
     if verdict.kind is Kind.CRASH and doubles and any(trait.word == "float64" for trait in traits):
         return ("constant(float64)",)
     return ()
@@ -194,7 +166,7 @@ def misstored(case: Case, verdict: Verdict, condition: str) -> tuple[str, ...]:
         words = "not float32" if evidence.get("culprit_written") else "not float32,nothing written"
         return (f"{evidence.get('culprit_type')}({words})",)
     named = culprit[1] if culprit else evidence.get("constant")
-    tensors = list(_stored(case))
+    tensors = list(stored_tensors(case))
     asked = [t for t in tensors if t.name == named] if named is not None else tensors
     if named is None and verdict.route.converter == "onnx2ncnn":
         # The others may be integers that fix a shape.
@@ -218,15 +190,6 @@ def _storage(tensor: onnx.TensorProto, converter: str) -> str:
     return "constant(float16,typed field)" if tensor.data_type == onnx.TensorProto.FLOAT16 and typed else ""
 
 
-def _stored(case: Case) -> Iterator[onnx.TensorProto]:
-    yield from case.model.graph.initializer
-    for name, tensor in constant_tensors(case.model.graph).items():
-        named = onnx.TensorProto()
-        named.CopyFrom(tensor)
-        named.name = name
-        yield named
-
-
 def _is_an_input(judgement: Judgement, output: str) -> bool:
     """Whether an output rightly holds what an input holds; else a layer that should be there was dropped."""
     expected = judgement.reference.outputs.get(output)
@@ -242,7 +205,7 @@ def _too_many_inputs(judgement: Judgement, verdict: Verdict, param: str) -> bool
     if _TOO_MANY_INPUTS not in str(verdict.evidence.get("message")):
         return False
     layers = read_layers(param)
-    lists = {t.name for t in _stored(judgement.case) if t.data_type == onnx.TensorProto.INT64}
+    lists = {t.name for t in stored_tensors(judgement.case) if t.data_type == onnx.TensorProto.INT64}
     constants: set[str] = set()
     for layer in layers:
         if (layer.type == "MemoryData" and lists & set(layer.outputs)) or (
@@ -250,17 +213,3 @@ def _too_many_inputs(judgement: Judgement, verdict: Verdict, param: str) -> bool
         ):
             constants |= set(layer.outputs)
     return any(constants & set(layer.inputs[1:]) for layer in layers)
-
-
-def _axes_are_given(case: Case) -> bool:
-    """Whether every reduction of the graph names axes: none reduces over all of them."""
-    sizes = {tensor.name: tuple(tensor.dims) for tensor in _stored(case)}
-    reductions = [node for node in case.model.graph.node if node.op_type.startswith("Reduce")]
-    return bool(reductions) and all(_has_axes(node, sizes) for node in reductions)
-
-
-def _has_axes(node: onnx.NodeProto, sizes: dict[str, tuple[int, ...]]) -> bool:
-    attribute = next((a for a in node.attribute if a.name == "axes"), None)
-    if attribute is not None:
-        return bool(helper.get_attribute_value(attribute))
-    return len(node.input) > 1 and 0 not in sizes.get(node.input[1], (0,))

@@ -66,13 +66,22 @@ IN_FRONT = "7767517\n3 3\nInput in0 0 1 in0\nGRU gru 1 1 in0 a 0=2\nBatchNorm b 
 BEHIND = "7767517\n3 3\nInput in0 0 1 in0\nUnaryOp u 1 1 in0 a 0=0\nGRU gru 1 1 a out0 0=2\n"
 
 
+BEHIND_SPLIT = (
+    "7767517\n4 5\nInput in0 0 1 in0\nConvolution1D c 1 1 in0 a 0=1\n"
+    "Split s 1 2 a out1 b\nGRU gru 1 1 b out0 0=2\n"
+)
+
+
 @pytest.mark.parametrize(
     ("param", "axes", "expected"),
     [
         (BEHIND, (1, None), BESIDE_RECURRENT),
         (BEHIND, (0, 0), BESIDE_RECURRENT),
         (IN_FRONT, (1, 0), BESIDE_RECURRENT),
-        (IN_FRONT, (1, 1), ""),
+        (IN_FRONT, (1, 1), BESIDE_RECURRENT),
+        (IN_FRONT.replace("BatchNorm", "UnaryOp"), (1, 1), ""),
+        (BEHIND.replace("UnaryOp", "Convolution1D"), (1, 1), BESIDE_RECURRENT),
+        (BEHIND_SPLIT, (0, 0), BESIDE_RECURRENT),
         (BEHIND, (1, 1), ""),
         (GRU_ALONE, (0, 0), ""),
     ],

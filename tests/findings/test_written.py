@@ -12,13 +12,12 @@ from small_cases import array, case, judgement, node, verdict
 
 from fuzzconv.case import Array, Case
 from fuzzconv.converters.conversion import Binding, Feeding
+from fuzzconv.findings.parameters import WITHOUT_AXES
 from fuzzconv.findings.signature import failures, signature_of
 from fuzzconv.findings.traits import Trait
 from fuzzconv.findings.written import (
     CONSTANT_AS_BLOB,
-    LIST_AS_INDEX,
     NOTHING_LEFT,
-    WITHOUT_AXES,
     files_tell,
     misstored,
     storage_cause,
@@ -232,42 +231,6 @@ def test_weights_that_are_fed_are_as_good_as_computed() -> None:
     fed = case([node("Conv", "x w")], {"x": array(1, 1, 1, 1), "w": array(1, 1, 1, 1)})
     assert storage_cause(fed, crash, ()) == ("constants(computed)",)
     assert storage_cause(case([node("Mul", "x w")], {"x": array(1), "w": array(1)}), crash, ()) == ()
-
-
-SELECT = "7767517\n2 2\npnnx.Input in0 0 1 0\nTensor.select s 1 1 0 1 dim=1 index={} $input=0\n"
-
-
-@pytest.mark.parametrize(
-    ("kind", "stage", "index", "told"),
-    [
-        (Kind.SHAPE_MISMATCH, "compare", "(0,-1)", LIST_AS_INDEX),
-        (Kind.LOAD_FAILURE, "run", "(0,0)", LIST_AS_INDEX),
-        (Kind.SHAPE_MISMATCH, "compare", "1", ""),
-    ],
-)
-def test_a_select_with_a_list_of_indices_is_one_cause(kind: Kind, stage: str, index: str, told: str) -> None:
-    made = case([node("Gather", "x i", axis=1)], {"x": array(1, 2)}, {"i": np.int64([0, -1])})
-    bad = verdict("pnnx:fp16=0/cpu", kind, stage, output="y")
-    files = {"pnnx.param": SELECT.format(index).encode()}
-    conversion = SimpleNamespace(converter="pnnx", param=REDUCED, feedings=FED, files=files)
-    assert telling_message(judgement(made, bad, conversions={"pnnx:fp16=0": conversion}), bad) == told
-
-
-@pytest.mark.parametrize(
-    ("indices", "message", "told"),
-    [
-        (np.int64([0, 0]), "double free or corruption (out)", LIST_AS_INDEX),
-        (np.int64(0), "double free or corruption (out)", ""),
-        (np.int64([0, 0]), "what():  map::at", ""),
-    ],
-)
-def test_a_list_of_indices_may_damage_the_converters_heap(indices: Array, message: str, told: str) -> None:
-    made = case([node("Gather", "x i")], {"x": array(1, 2)}, {"i": np.asarray(indices)})
-    bad = verdict("pnnx:fp16=0/cpu", Kind.CRASH, "convert", message=message, signal="SIGABRT")
-    conversion = SimpleNamespace(converter="pnnx", param=None, feedings=(), files={})
-    found = judgement(made, bad, conversions={"pnnx:fp16=0": conversion})
-    assert telling_message(found, bad) == told
-    assert (signature_of(found, bad, ()).operators == ()) is bool(told)
 
 
 @pytest.mark.parametrize("operator", ["Conv", "Gemm"])

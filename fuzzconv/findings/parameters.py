@@ -1,0 +1,97 @@
+"""Layers whose parameters don't say what the graph's operators say.
+
+One fault of a converter's lowering shows in whatever way the layers around happen to take it: a wrong shape
+or value, a blob that can't be extracted, a crash. ``parameter_message`` names the fault by what is plainly
+missing in the files; the operators that it was met with stay out of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+import onnx
+from onnx import helper, numpy_helper
+
+from fuzzconv.case import Case
+from fuzzconv.converters.conversion import Conversion
+from fuzzconv.findings.draft import stored_tensors
+
+LIST_AS_INDEX = "list of indices taken for one index"
+WITHOUT_AXES = "Reduction without axes"
+WITHOUT_KEEPDIMS = "Reduction of everything without keepdims"
+WITHOUT_PADS = "Padding without pads"
+POOLED_AXES = "axes that global pooling does not keep"
+MESSAGES = frozenset({LIST_AS_INDEX, WITHOUT_AXES, WITHOUT_KEEPDIMS, WITHOUT_PADS, POOLED_AXES})
+
+_SELECT_OF_LIST = re.compile(r"^Tensor\.select .*\bindex=\(", re.MULTILINE)
+_NO_AXES = "-23303=0"
+"""How a ``.param`` says that ``Reduction``'s array of axes is empty."""
+_PADS = ("0", "1", "2", "3", "7", "8")
+"""Keys of ``Padding``'s sizes: top, bottom, left, right, front, behind."""
+_NOT_COMPUTING = frozenset({"Split", "Noop"})
+
+
+def parameter_message(case: Case, conversion: Conversion) -> str:
+    """What the files lack of the graph; empty when they lack nothing that is looked for."""
+    layers = [line.split() for line in (conversion.param or "").splitlines()[2:] if line.strip()]
+    if conversion.converter != "pnnx":
+        return POOLED_AXES if _pools_inside(layers) else ""
+    if _SELECT_OF_LIST.search(conversion.files.get("pnnx.param", b"").decode(errors="replace")):
+        return LIST_AS_INDEX
+    stored = {tensor.name: tensor for tensor in stored_tensors(case)}
+    reductions = [_settings(words) for words in layers if words[0] == "Reduction"]
+    reducing = [node for node in case.model.graph.node if node.op_type.startswith("Reduce")]
+    if any(_NO_AXES in words for words in layers) and _all(_has_axes(n, stored) for n in reducing):
+        return WITHOUT_AXES
+    whole = any(r.get("1") == "1" and r.get("4", "0") == "0" for r in reductions)
+    if whole and _all(_attribute(node, "keepdims", 1) for node in reducing):
+        return WITHOUT_KEEPDIMS
+    paddings = [_settings(words) for words in layers if words[0] == "Padding"]
+    empty = any(all(p.get(key, "0") == "0" for key in _PADS) for p in paddings)
+    padding = [node for node in case.model.graph.node if node.op_type == "Pad"]
+    return WITHOUT_PADS if empty and _all(_has_pads(node, stored) for node in padding) else ""
+
+
+def _all(told: Iterable[object]) -> bool:
+    """Whether there is something, and all of it is so."""
+    found = list(told)
+    return bool(found) and all(found)
+
+
+def _settings(words: Sequence[str]) -> dict[str, str]:
+    """The parameters of a layer's line."""
+    return dict(word.split("=", 1) for word in words if "=" in word)
+
+
+def _pools_inside(layers: Sequence[Sequence[str]]) -> bool:
+    """Whether a further layer computes with what a global pooling made: a row without the axes of size 1."""
+    pooled: set[str] = set()
+    for words in layers:
+        first, count = 4 + int(words[2]), int(words[3])
+        if pooled & set(words[4:first]):
+            if words[0] not in _NOT_COMPUTING:
+                return True
+            pooled |= set(words[first : first + count])
+        if words[0] == "Pooling" and "4=1" in words:
+            pooled |= set(words[first : first + count])
+    return False
+
+
+def _has_axes(node: onnx.NodeProto, stored: Mapping[str, onnx.TensorProto]) -> bool:
+    """Whether a reduction names axes: without, it reduces over all of them."""
+    if len(node.input) > 1 and node.input[1] in stored:
+        return 0 not in stored[node.input[1]].dims
+    return bool(_attribute(node, "axes", ()))
+
+
+def _has_pads(node: onnx.NodeProto, stored: Mapping[str, onnx.TensorProto]) -> bool:
+    if len(node.input) > 1 and node.input[1] in stored:
+        return bool(numpy_helper.to_array(stored[node.input[1]]).any())
+    pads = _attribute(node, "pads", ())
+    return isinstance(pads, list) and any(pads)
+
+
+def _attribute(node: onnx.NodeProto, name: str, default: object) -> object:
+    found = next((a for a in node.attribute if a.name == name), None)
+    return default if found is None else helper.get_attribute_value(found)

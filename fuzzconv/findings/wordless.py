@@ -1,0 +1,59 @@
+"""Crashes of pnnx that tell nothing: what in the graph damages its memory.
+
+It dies later than it is damaged, at a place that is chance, so the graph names the cause and not the
+operators around it. ``wordless_message`` knows the faults that were found by reading the source; another one
+that shows the same way keeps the signature of its operators.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+from fuzzconv.case import Case
+from fuzzconv.findings.draft import stored_tensors
+from fuzzconv.findings.parameters import LIST_AS_INDEX
+from fuzzconv.verdict import Kind, Verdict
+
+SHARED_IN_SUM = "further operand of Sum that is used elsewhere"
+MADE_BY_NONE = "output that no node makes"
+
+HEAP = re.compile(r".*(double free|corrupt|malloc\(\)|free\(\)|realloc\(\)|invalid pointer).*")
+"""What the C library says of a damaged heap."""
+_WORDLESS = re.compile(rf"#+ pass_\w+( onnx)?|\(it printed nothing\)|{HEAP.pattern}")
+_NOTHING_DONE = frozenset({"Identity", "Constant"})
+_NOT_UNROLLED = 2
+"""Operands of ``Sum`` that pnnx's ``add`` takes; each further one gets an ``add`` of its own."""
+
+
+def wordless_message(case: Case, verdict: Verdict) -> str:
+    """The known cause in the graph of a crash of pnnx without a word of its own; empty when there is none."""
+    said = str(verdict.evidence.get("message") or "")
+    if verdict.kind is not Kind.CRASH or verdict.stage != "convert" or verdict.route.converter != "pnnx":
+        return ""
+    if not _WORDLESS.fullmatch(said):
+        return ""
+    if _shares_in_sum(case):
+        return SHARED_IN_SUM
+    if HEAP.search(said) and _gathers_a_list(case):
+        return LIST_AS_INDEX
+    return MADE_BY_NONE if _has_output_of_none(case) else ""
+
+
+def _shares_in_sum(case: Case) -> bool:
+    """pnnx forgets all other readers of a third operand (``pass_onnx.cpp``, "unroll sum")."""
+    readers = Counter(name for node in case.model.graph.node for name in node.input)
+    sums = (node for node in case.model.graph.node if node.op_type == "Sum")
+    return any(readers[name] > 1 for node in sums for name in node.input[_NOT_UNROLLED:])
+
+
+def _gathers_a_list(case: Case) -> bool:
+    lists = {tensor.name for tensor in stored_tensors(case) if len(tensor.dims) == 1}
+    return any(node.op_type == "Gather" and node.input[1] in lists for node in case.model.graph.node)
+
+
+def _has_output_of_none(case: Case) -> bool:
+    """An output that is a constant or an input, or is when nodes that do nothing are taken out."""
+    graph = case.model.graph
+    made = {name for node in graph.node if node.op_type not in _NOTHING_DONE for name in node.output}
+    return any(output.name not in made for output in graph.output)

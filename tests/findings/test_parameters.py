@@ -1,0 +1,95 @@
+"""What the converters' files lack of the graph."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import onnx
+import pytest
+from small_cases import array, case, judgement, node, verdict
+
+from fuzzconv.findings.parameters import (
+    LIST_AS_INDEX,
+    POOLED_AXES,
+    WITHOUT_KEEPDIMS,
+    WITHOUT_PADS,
+    parameter_message,
+)
+from fuzzconv.findings.written import telling_message
+from fuzzconv.verdict import Kind
+
+SELECT = "7767517\n2 2\npnnx.Input in0 0 1 0\nTensor.select s 1 1 0 1 dim=1 index={} $input=0\n"
+REDUCED = "7767517\n3 3\nInput in0 0 1 in0\nReduction r 1 1 in0 1 0=5 1={} 4={}\nPadding p 1 1 1 out0 0={}\n"
+POOLED = "7767517\n{}\nInput x 0 1 x\nPooling p 1 1 x a 0=1 4=1\n{}"
+GATHER = case([node("Gather", "x i", axis=1)], {"x": array(1, 2)}, {"i": np.int64([0, -1])})
+
+
+def converted(param: str = "", pnnx: str = "", converter: str = "pnnx") -> SimpleNamespace:
+    return SimpleNamespace(converter=converter, param=param, feedings=(), files={"pnnx.param": pnnx.encode()})
+
+
+def told(node_or_nodes: onnx.NodeProto, param: str, pads: tuple[int, ...] = (0, 0, 0, 0)) -> str:
+    made = case([node_or_nodes], {"x": array(1, 2)}, {"pads": np.int64(pads)})
+    return parameter_message(made, converted(param))
+
+
+@pytest.mark.parametrize(
+    ("kind", "stage", "index", "expected"),
+    [
+        (Kind.LOAD_FAILURE, "run", "(0,0)", LIST_AS_INDEX),
+        (Kind.CRASH, "run", "(0,-1)", LIST_AS_INDEX),
+        (Kind.LOAD_FAILURE, "run", "1", ""),
+    ],
+)
+def test_a_select_with_a_list_of_indices_is_one_cause(
+    kind: Kind, stage: str, index: str, expected: str
+) -> None:
+    bad = verdict("pnnx:fp16=0/cpu", kind, stage)
+    found = judgement(GATHER, bad, conversions={"pnnx:fp16=0": converted(pnnx=SELECT.format(index))})
+    assert telling_message(found, bad) == expected
+
+
+@pytest.mark.parametrize(
+    ("reduction", "whole", "keepdims", "expected"),
+    [
+        (node("ReduceMin", "x"), 1, 0, WITHOUT_KEEPDIMS),
+        (node("ReduceMin", "x"), 1, 1, ""),
+        (node("ReduceMin", "x"), 0, 0, ""),
+        (node("ReduceMin", "x", keepdims=0), 1, 0, ""),
+        (node("Relu", "x"), 1, 0, ""),
+    ],
+)
+def test_a_reduction_that_should_keep_its_axes(
+    reduction: onnx.NodeProto, whole: int, keepdims: int, expected: str
+) -> None:
+    assert told(reduction, REDUCED.format(whole, keepdims, 1)) == expected
+
+
+@pytest.mark.parametrize(
+    ("operator", "size", "pads", "expected"),
+    [
+        ("Pad", 0, (0, 1, 0, 0), WITHOUT_PADS),
+        ("Pad", 1, (0, 1, 0, 0), ""),
+        ("Pad", 0, (0, 0, 0, 0), ""),
+        ("Reshape", 0, (0, 1, 0, 0), ""),
+    ],
+)
+def test_a_padding_that_does_not_pad(operator: str, size: int, pads: tuple[int, ...], expected: str) -> None:
+    assert told(node(operator, "x pads"), REDUCED.format(0, 1, size), pads) == expected
+
+
+@pytest.mark.parametrize(
+    ("behind", "expected"),
+    [
+        ("", ""),
+        ("Split s 1 2 a b c\n", ""),
+        ("Split s 1 2 a b c\nPadding q 1 1 c y 0=1\n", POOLED_AXES),
+        ("ReLU r 1 1 a y\n", POOLED_AXES),
+        ("ReLU r 1 1 x y\n", ""),
+    ],
+)
+def test_what_stands_behind_global_pooling_has_fewer_axes(behind: str, expected: str) -> None:
+    param = POOLED.format("9 9", behind)
+    assert parameter_message(GATHER, converted(param, converter="onnx2ncnn")) == expected
+    assert parameter_message(GATHER, converted(param)) == ""

@@ -1,0 +1,62 @@
+"""Crashes without a word, told by the graph."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from small_cases import array, case, judgement, node, verdict
+
+from fuzzconv.case import Case
+from fuzzconv.findings.parameters import LIST_AS_INDEX
+from fuzzconv.findings.signature import signature_of
+from fuzzconv.findings.wordless import MADE_BY_NONE, SHARED_IN_SUM, wordless_message
+from fuzzconv.verdict import Kind
+
+X = {"x": array(1, 2)}
+HEAP = "free(): invalid next size (fast)"
+LIST = case([node("Gather", "x i")], X, {"i": np.int64([0, 0])})
+ONE = case([node("Gather", "x i")], X, {"i": np.array(0)})
+SUM_TWICE = case([node("Sum", "x x x")], X)
+SUM_ELSEWHERE = case([node("Ceil", "x", "t"), node("Abs", "t", "z"), node("Sum", "x z t")], X)
+SUM_FIRST = case([node("Sum", "x x w")], X, {"w": array(1, 2)})
+CONSTANT_OUT = case([node("Cosh", "x")], X, {"w": array(1)}, outputs=("y", "w"))
+IDENTITY_OUT = case([node("Identity", "x", "i"), node("Abs", "x")], X, outputs=("y", "i"))
+
+
+@pytest.mark.parametrize(
+    ("made", "message", "expected"),
+    [
+        (SUM_TWICE, HEAP, SHARED_IN_SUM),
+        (SUM_ELSEWHERE, "############# pass_ncnn", SHARED_IN_SUM),
+        (SUM_FIRST, HEAP, ""),
+        (SUM_TWICE, "what():  map::at", ""),
+        (LIST, "double free or corruption (out)", LIST_AS_INDEX),
+        (LIST, "############# pass_level3", ""),
+        (ONE, "double free or corruption (out)", ""),
+        (CONSTANT_OUT, HEAP, MADE_BY_NONE),
+        (IDENTITY_OUT, "(it printed nothing)", MADE_BY_NONE),
+        (IDENTITY_OUT, "what():  map::at", ""),
+    ],
+)
+def test_the_graph_names_the_cause_where_the_tool_says_nothing(
+    made: Case, message: str, expected: str
+) -> None:
+    bad = verdict("pnnx:fp16=0/cpu", Kind.CRASH, "convert", message=message, signal="SIGABRT")
+    assert wordless_message(made, bad) == expected
+    files = SimpleNamespace(converter="pnnx", param=None, feedings=(), files={})
+    signature = signature_of(judgement(made, bad, conversions={"pnnx:fp16=0": files}), bad, ())
+    assert (signature.operators == ()) is bool(expected)
+
+
+@pytest.mark.parametrize(
+    ("route", "kind", "stage"),
+    [
+        ("onnx2ncnn/cpu", Kind.CRASH, "convert"),
+        ("pnnx:fp16=0/cpu", Kind.CRASH, "run"),
+        ("pnnx:fp16=0/cpu", Kind.REFUSED, "convert"),
+    ],
+)
+def test_other_failures_are_not_looked_at(route: str, kind: Kind, stage: str) -> None:
+    assert wordless_message(SUM_TWICE, verdict(route, kind, stage, message=HEAP)) == ""
