@@ -83,6 +83,9 @@ def _axis_changes_beside_recurrent(feeding: Feeding, layers: Sequence[Layer]) ->
     """Whether a recurrent layer has a neighbour that computes, and one of the two has another batch axis."""
     makers: dict[str, str] = {}
     neighbours: set[str] = set()
+    batch_first: set[str] = set()
+    if not any(layer.type in RECURRENT_LAYERS for layer in layers):
+        return False
     for layer in layers:
         before = {makers.get(name, _INPUT) for name in layer.inputs}
         recurrent = layer.type in RECURRENT_LAYERS
@@ -91,7 +94,9 @@ def _axis_changes_beside_recurrent(feeding: Feeding, layers: Sequence[Layer]) ->
             neighbours |= before - {_INPUT, layer.type}
         elif layer.type not in _PASSING_ON and before & RECURRENT_LAYERS:
             neighbours.add(layer.type)
+        if layer.type in _BATCH_FIRST:
+            batch_first.add(layer.type)
         passed_on = next(iter(before), _INPUT) if layer.type in _PASSING_ON else layer.type
         makers |= dict.fromkeys(layer.outputs, passed_on)
     axes = {binding.batch_axis for binding in (*feeding.inputs, *feeding.outputs)}
-    return bool(neighbours) and (axes != {_OF_RECURRENT} or bool(neighbours & _BATCH_FIRST))
+    return bool(batch_first) or (bool(neighbours) and axes != {_OF_RECURRENT})

@@ -16,7 +16,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from fuzzconv.findings.finding import Signature
-from fuzzconv.findings.signature import covers, same_frame
+from fuzzconv.findings.signature import UNKNOWN_LAYER, covers, same_frame
 from fuzzconv.findings.traits import EXTERNAL, split_operator
 from fuzzconv.findings.written import IN_LIST, SYMPTOMS, is_storage
 
@@ -64,8 +64,14 @@ def is_symptom(known: Signature, other: Signature) -> bool:
         return unread or (wordless(known) and wordless(other))
     if known.message == other.message and known.message in SYMPTOMS:
         return True
+    if known.message == other.message and known.message.startswith(UNKNOWN_LAYER):
+        return bool(_names(known) & _names(other))
     crashes = known.family == other.family == "crash" and known.stage == other.stage
     return crashes and wordless(known) and wordless(other) and is_variant(known, _said(other, known.message))
+
+
+def _names(signature: Signature) -> set[str]:
+    return {split_operator(text)[0] for text in grouped(signature).operators}
 
 
 def wordless(signature: Signature) -> bool:

@@ -25,6 +25,8 @@ POOLED_AXES = "axes that global pooling does not keep"
 MESSAGES = frozenset({LIST_AS_INDEX, WITHOUT_AXES, WITHOUT_KEEPDIMS, WITHOUT_PADS, POOLED_AXES})
 
 _SELECT_OF_LIST = re.compile(r"^Tensor\.select .*\bindex=\(", re.MULTILINE)
+_SELECT = re.compile(r"^(Tensor\.select|Tensor\.slice|torch\.unbind) ", re.MULTILINE)
+"""What becomes of one index: none keeps the axis, or all that the list has."""
 _NO_AXES = "-23303=0"
 """How a ``.param`` says that ``Reduction``'s array of axes is empty."""
 _PADS = ("0", "1", "2", "3", "7", "8")
@@ -37,9 +39,10 @@ def parameter_message(case: Case, conversion: Conversion) -> str:
     layers = [line.split() for line in (conversion.param or "").splitlines()[2:] if line.strip()]
     if conversion.converter != "pnnx":
         return POOLED_AXES if _pools_inside(layers) else ""
-    if _SELECT_OF_LIST.search(conversion.files.get("pnnx.param", b"").decode(errors="replace")):
-        return LIST_AS_INDEX
+    text = conversion.files.get("pnnx.param", b"").decode(errors="replace")
     stored = {tensor.name: tensor for tensor in stored_tensors(case)}
+    if _SELECT_OF_LIST.search(text) or (gathers_list(case) and _SELECT.search(text)):
+        return LIST_AS_INDEX
     reductions = [_settings(words) for words in layers if words[0] == "Reduction"]
     reducing = [node for node in case.model.graph.node if node.op_type.startswith("Reduce")]
     if any(_NO_AXES in words for words in layers) and _all(_has_axes(n, stored) for n in reducing):
@@ -51,6 +54,12 @@ def parameter_message(case: Case, conversion: Conversion) -> str:
     empty = any(all(p.get(key, "0") == "0" for key in _PADS) for p in paddings)
     padding = [node for node in case.model.graph.node if node.op_type == "Pad"]
     return WITHOUT_PADS if empty and _all(_has_pads(node, stored) for node in padding) else ""
+
+
+def gathers_list(case: Case) -> bool:
+    """Whether a ``Gather`` of the graph takes a list of indices, if of one, that is a constant."""
+    lists = {tensor.name for tensor in stored_tensors(case) if len(tensor.dims) == 1}
+    return any(node.op_type == "Gather" and node.input[1] in lists for node in case.model.graph.node)
 
 
 def _all(told: Iterable[object]) -> bool:

@@ -24,7 +24,14 @@ from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.tails import absorbed
 from fuzzconv.findings.traits import EXTERNAL, Trait, operators_of, split_operator, traits_of
 from fuzzconv.findings.wordless import HEAP
-from fuzzconv.findings.written import is_storage, misstored, refused_layer, storage_cause, telling_message
+from fuzzconv.findings.written import (
+    SYMPTOMS,
+    is_storage,
+    misstored,
+    refused_layer,
+    storage_cause,
+    telling_message,
+)
 from fuzzconv.judgement import Judgement
 from fuzzconv.runtime.options import condition_of, row_order
 from fuzzconv.verdict import Kind, Verdict
@@ -58,6 +65,8 @@ _MASKS = (
     (re.compile(r"\d+"), "N"),
 )
 _LONGEST_MESSAGE = 160
+UNKNOWN_LAYER = "unknown layer "
+"""How the message of a failure for a layer that ncnn doesn't have begins."""
 _NEAR = 0.1
 """Two wrong results are alike when they differ by less than this share of their error."""
 
@@ -107,7 +116,7 @@ def signature_of(
     )
     told = telling_message(judgement, verdict) if family in ("result", "load", "crash") else ""
     if told:
-        return replace(frame, message=told)
+        return replace(frame, message=told, condition="" if told in SYMPTOMS else condition)
     if family == "crash" and _TELLING.search(frame.message):
         return frame
     operators = misstored(case, verdict, frame.condition)
@@ -298,7 +307,7 @@ def _message(verdict: Verdict) -> str:
         return ""
     unknown = verdict.evidence.get("unknown_layer")
     if unknown:
-        return f"unknown layer {unknown}"
+        return f"{UNKNOWN_LAYER}{unknown}"
     said = (str(verdict.evidence.get(key) or "") for key in ("signal", "message"))
     return _joined(normalise_message(text) for text in said)
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from fuzzconv.errors import UsageError
 from fuzzconv.findings.batch import BESIDE_RECURRENT, CONSTANT_KEEPS_IT
 from fuzzconv.findings.finding import Signature
-from fuzzconv.findings.fusion import FUSED
+from fuzzconv.findings.fusion import FUSED, GELU
 from fuzzconv.findings.parameters import (
     LIST_AS_INDEX,
     POOLED_AXES,
@@ -42,6 +42,7 @@ _ANY = {
     POOLED_AXES: "a layer behind global pooling, which leaves no axes of size 1,",
     LIST_AS_INDEX: "Gather with a list of indices",
     SHARED_IN_SUM: "Sum of three or more, one of the further operands used elsewhere too,",
+    GELU: "Gelu written out in its tanh form",
     MADE_BY_NONE: "an output that is an input or a constant",
     CONSTANT_AS_BLOB: "a layer of one input that is given a constant (axes, pads) as a second one",
     CONSTANT_KEEPS_IT: "a constant that keeps its batch axis where the others lose theirs",

@@ -35,6 +35,8 @@ _WHOLE = ("no attributes", "plain window")
 _PLUMBING = ("pnnx.Input", "pnnx.Output", "pnnx.Attribute", "Input", "Split", "MemoryData")
 _NUMBERED = re.compile(r"(\$\w+)=\S*")
 _SWITCH = (0, 1)
+_SHOWN = {Kind.OK: ", and right", Kind.SKIPPED: ""}
+"""What a variant's verdict lets one say of its network; where that is wrong too, nothing."""
 
 
 class Unnoticed(NamedTuple):
@@ -66,18 +68,18 @@ def unnoticed(judgement: Judgement, verdict: Verdict, judge: Judge) -> Unnoticed
     for variant in islice(_variants(judgement.case), _MOST_VARIANTS) if mine else ():
         other = judge.judge(variant.case, [verdict.route])
         theirs = other.conversions.get(name)
-        right = [v.kind for v in other.verdicts] == [Kind.OK]
+        (kind,) = (v.kind for v in other.verdicts)
         differs = _differ(judgement.reference, other.reference)
         if variant.node is None and not differs:
             same_meaning = variant.case.opset
-        if mine is None or theirs is None or not right or not differs:
+        if mine is None or theirs is None or kind not in _SHOWN or not differs:
             continue
         for file, by_passes in (("pnnx.param", True), ("ncnn.param", False)):
             written = _written(mine, file)
             if written and written == _written(theirs, file):
                 return Unnoticed(
                     by_passes,
-                    f"{variant.told} the {file} is the same, and right: the difference is lost",
+                    f"{variant.told} the {file} is the same{_SHOWN[kind]}: the difference is lost",
                     _operator(judgement.case, variant, same_meaning),
                 )
     return None

@@ -11,8 +11,7 @@ import re
 from collections import Counter
 
 from fuzzconv.case import Case
-from fuzzconv.findings.draft import stored_tensors
-from fuzzconv.findings.parameters import LIST_AS_INDEX
+from fuzzconv.findings.parameters import LIST_AS_INDEX, gathers_list
 from fuzzconv.verdict import Kind, Verdict
 
 SHARED_IN_SUM = "further operand of Sum that is used elsewhere"
@@ -35,7 +34,7 @@ def wordless_message(case: Case, verdict: Verdict) -> str:
         return ""
     if _shares_in_sum(case):
         return SHARED_IN_SUM
-    if HEAP.search(said) and _gathers_a_list(case):
+    if HEAP.search(said) and gathers_list(case):
         return LIST_AS_INDEX
     return MADE_BY_NONE if _has_output_of_none(case) else ""
 
@@ -45,11 +44,6 @@ def _shares_in_sum(case: Case) -> bool:
     readers = Counter(name for node in case.model.graph.node for name in node.input)
     sums = (node for node in case.model.graph.node if node.op_type == "Sum")
     return any(readers[name] > 1 for node in sums for name in node.input[_NOT_UNROLLED:])
-
-
-def _gathers_a_list(case: Case) -> bool:
-    lists = {tensor.name for tensor in stored_tensors(case) if len(tensor.dims) == 1}
-    return any(node.op_type == "Gather" and node.input[1] in lists for node in case.model.graph.node)
 
 
 def _has_output_of_none(case: Case) -> bool:

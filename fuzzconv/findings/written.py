@@ -18,7 +18,7 @@ from fuzzconv.converters.layers import read_layers
 from fuzzconv.findings.batch import MESSAGES as BATCH_MESSAGES
 from fuzzconv.findings.batch import batch_message
 from fuzzconv.findings.draft import stored_tensors
-from fuzzconv.findings.fusion import fusion_message
+from fuzzconv.findings.fusion import fusion_message, gelu_message
 from fuzzconv.findings.parameters import MESSAGES as PARAMETER_MESSAGES
 from fuzzconv.findings.parameters import WITHOUT_AXES, parameter_message
 from fuzzconv.findings.subgraph import moving_nodes, operator_nodes
@@ -65,6 +65,7 @@ def telling_message(judgement: Judgement, verdict: Verdict) -> str:
     if wrong and _is_an_input(judgement, wrong[0]):
         return NOTHING_LEFT
     told = parameter_message(case, conversion) or batch_message(judgement, conversion)
+    told = told or gelu_message(case, verdict, conversion)
     return told or (fusion_message(judgement, conversion) if verdict.kind in _RESULTS else "")
 
 

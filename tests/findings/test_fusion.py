@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from small_cases import array, case, judgement, node, verdict
 
-from fuzzconv.findings.fusion import FUSED
+from fuzzconv.findings.fusion import FUSED, GELU
 from fuzzconv.findings.signature import signature_of
 from fuzzconv.findings.title import title_of
 from fuzzconv.verdict import Kind
@@ -45,3 +45,28 @@ def test_a_long_chain_is_named_by_its_ends() -> None:
     found, bad = signature(9, TWO)
     assert title_of(found, bad).startswith("pnnx: Relu")
     assert " then 7 operators then Relu" in title_of(found, bad)
+
+
+EXACT = "7767517\n1 1\nF.gelu g 1 1 0 1 #1=(1,2)f32\n"
+
+
+@pytest.mark.parametrize(
+    ("operator", "error", "pnnx", "expected"),
+    [
+        ("Tanh", 4.7e-4, EXACT, GELU),
+        ("Tanh", 4.7e-3, EXACT, ""),
+        ("Tanh", 4.7e-4, EXACT.replace("0 1 #", "0 1 approximate=tanh #"), ""),
+        ("Tanh", 4.7e-4, "", ""),
+        ("Erf", 4.7e-4, EXACT, ""),
+    ],
+)
+def test_the_tanh_form_taken_for_the_exact_one_is_a_cause_for_small_errors_only(
+    operator: str, error: float, pnnx: str, expected: str
+) -> None:
+    made = case([node(operator, "x", "t"), node("Mul", "x t")], {"x": array(1, 2)})
+    bad = verdict("pnnx:fp16=0/cpu", Kind.DIVERGENCE, output="y", max_rel=error)
+    conversion = SimpleNamespace(
+        converter="pnnx", param=ONE, feedings=FED, files={"pnnx.param": pnnx.encode()}
+    )
+    found = judgement(made, bad, conversions={"pnnx:fp16=0": conversion})
+    assert signature_of(found, bad).message == expected

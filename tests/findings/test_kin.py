@@ -74,6 +74,10 @@ def bad(family: str, operators: tuple[str, ...], message: str = "", converter: s
             Signature("crash", "pnnx", "run", (), "", BESIDE_RECURRENT),
         ),
         (
+            bad("load", ("Gemm(C)",), "unknown layer F.linear"),
+            bad("load", ("Cast(Constant node)", "Gemm"), "unknown layer F.linear"),
+        ),
+        (
             bad("crash", ("Sum(inputs=1)",), "SIGSEGV: ############# pass_levelN"),
             bad("crash", ("Max(inputs=1)",), "SIGABRT: heap corruption"),
         ),
@@ -97,6 +101,10 @@ def test_what_one_cause_shows_alternately_is_one_finding(known: Signature, other
         (bad("crash", ("Sum",), "SIGSEGV: ############# pass_ncnn"), bad("crash", ("Conv",), "SIGSEGV")),
         (bad("crash", ("Sum",), "SIGABRT: what(): map::at"), bad("crash", ("Sum",), "SIGSEGV")),
         (bad("load", ("Sum",), "extract failed"), bad("crash", ("Sum",), "SIGSEGV")),
+        (
+            bad("load", ("Gemm(C)",), "unknown layer F.linear"),
+            bad("load", ("MatMul",), "unknown layer F.linear"),
+        ),
     ],
 )
 def test_what_the_tool_said_itself_and_the_operators_tell_causes_apart(

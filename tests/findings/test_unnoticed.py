@@ -25,8 +25,14 @@ NCNN = "7767517\n2 2\nInput in0 0 1 in0\nReLU r 1 1 in0 out0 {}\n"
 class Converts:
     """Writes the alpha that ``pnnx`` and ``ncnn`` make of the node's; right where ncnn's is the node's."""
 
-    def __init__(self, pnnx: float | None = None, ncnn: float | None = None, weights: bool = False) -> None:
-        self._pnnx, self._ncnn, self._weights = pnnx, ncnn, weights
+    def __init__(
+        self,
+        pnnx: float | None = None,
+        ncnn: float | None = None,
+        weights: bool = False,
+        right: Kind = Kind.OK,
+    ) -> None:
+        self._pnnx, self._ncnn, self._weights, self._right = pnnx, ncnn, weights, right
 
     def judge(self, judged: Case, routes: Sequence[Route]) -> Judgement:
         alpha = {a.name: a.f for n in judged.model.graph.node for a in n.attribute}.get("alpha", 0.01)
@@ -40,7 +46,7 @@ class Converts:
         )
         values = tensor_values(judged)
         assert values is not None
-        kind = Kind.OK if abs(lowered - alpha) < 1e-6 else Kind.DIVERGENCE
+        kind = self._right if abs(lowered - alpha) < 1e-6 else Kind.DIVERGENCE
         return Judgement(
             judged,
             Reference(outputs={"y": values["y"]}),
@@ -64,6 +70,12 @@ def test_the_file_that_lacks_the_difference_tells_who_lost_it(
     name = "pnnx.param" if by_passes else "ncnn.param"
     assert found.told == f"without alpha the {name} is the same, and right: the difference is lost"
     assert found.operator == "LeakyRelu(alpha)"
+
+
+def test_of_a_variant_without_reference_it_is_not_said_that_it_is_right() -> None:
+    found = lost(Converts(pnnx=0.01, right=Kind.SKIPPED))
+    assert found is not None
+    assert found.told == "without alpha the pnnx.param is the same: the difference is lost"
 
 
 def test_a_network_that_is_wrong_for_the_variant_too_tells_nothing() -> None:
