@@ -16,7 +16,7 @@ from fuzzconv.findings.rebuild import tensor_values
 from fuzzconv.findings.signature import family_of, same_values
 from fuzzconv.findings.stages import Check, check_simplified, check_torch, raw_operators
 from fuzzconv.findings.unnoticed import unnoticed
-from fuzzconv.findings.written import files_tell
+from fuzzconv.findings.written import files_tell, passes_tell
 from fuzzconv.judgement import Judgement
 from fuzzconv.oracles.rows import COMPARED_WITH
 from fuzzconv.route import Route
@@ -35,6 +35,8 @@ UNKNOWN = "not determined"
 
 _TELLING_ROWS = tuple(row for row in ROWS if row.startswith(("no", "threads")))
 _PASS = re.compile(r"^#+ (pass_\w+)", re.MULTILINE)
+_REFUSED = re.compile(r"layer load_param \d+ |bottom_count or top_count")
+"""What ncnn says of a layer with parameters, inputs or outputs that its type can't have."""
 _TOLERANCE = 1e-4
 _PLAIN_CPU = "nopacking"
 """The row of the CPU that reads a network most as Vulkan does; packed kernels may be right by luck."""
@@ -126,6 +128,10 @@ class _Inquiry:
 
     def _told_by_files(self) -> str:
         """The stage that the files tell: in one of them something is plainly wrong, or something is gone."""
+        passed = passes_tell(self._judgement, self._verdict)
+        if passed:
+            self._evidence.append(passed)
+            return PASSES
         lowered = files_tell(self._judgement, self._verdict)
         if lowered:
             self._evidence.append(lowered)
@@ -203,6 +209,9 @@ def _blame_load(verdict: Verdict, conversion: Conversion) -> Blame:
         size = len(conversion.weights or b"")
         told = f"the .bin of {size} bytes is shorter than what the layers of the .param read"
         return Blame(WEIGHTS, (verdict.detail, told))
+    if not unknown and _REFUSED.search(str(verdict.evidence.get("message"))):
+        told = f"ncnn refuses the layer as {conversion.converter} wrote it"
+        return Blame(LOWERING, (verdict.detail, told))
     if not unknown:
         return Blame(LOAD, (verdict.detail,))
     evidence = (verdict.detail,)

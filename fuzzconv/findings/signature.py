@@ -20,6 +20,7 @@ from dataclasses import replace
 import numpy as np
 
 from fuzzconv.case import Array
+from fuzzconv.converters.layers import read_layers
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.tails import absorbed
 from fuzzconv.findings.traits import EXTERNAL, Trait, operators_of, split_operator, traits_of
@@ -67,6 +68,8 @@ _MASKS = (
 _LONGEST_MESSAGE = 160
 UNKNOWN_LAYER = "unknown layer "
 """How the message of a failure for a layer that ncnn doesn't have begins."""
+_PLUMBING = frozenset({"Input", "MemoryData", "Noop", "Split", "Squeeze", "ExpandDims", "Reshape", "Flatten"})
+"""Layers that move nothing but names and axes; converters differ in them."""
 _NEAR = 0.1
 """Two wrong results are alike when they differ by less than this share of their error."""
 
@@ -280,8 +283,16 @@ def _alike(judgement: Judgement, one: Verdict, other: Verdict) -> bool:
     if family_of(min(theirs, key=_route_order)) != family_of(one):
         return False
     if family_of(one) == "result":
-        return same_values(judgement, one, other) and _wrong_alike(judgement, one, other)
+        alike = same_values(judgement, one, other) and _wrong_alike(judgement, one, other)
+        return alike and _computing_layers(judgement, one) == _computing_layers(judgement, other)
     return one.stage == other.stage and _message(one) == _message(other)
+
+
+def _computing_layers(judgement: Judgement, verdict: Verdict) -> list[str]:
+    """Types of the layers that compute: where they differ, equal wrong values are two bugs."""
+    conversion = judgement.conversion_on(verdict.route)
+    layers = read_layers(conversion.param or "") if conversion else []
+    return sorted(layer.type for layer in layers if layer.type not in _PLUMBING)
 
 
 def _wrong_alike(judgement: Judgement, one: Verdict, other: Verdict) -> bool:

@@ -18,12 +18,13 @@ from fuzzconv.findings.parameters import (
 )
 from fuzzconv.findings.traits import LARGE, OLD_OPSET, split_operator
 from fuzzconv.findings.wordless import MADE_BY_NONE, SHARED_IN_SUM
-from fuzzconv.findings.written import CONSTANT_AS_BLOB, NOTHING_LEFT
+from fuzzconv.findings.written import CONSTANT_AS_BLOB, IN_LIST, NOTHING_LEFT
 from fuzzconv.runtime.options import SWITCHES, switches_of
 from fuzzconv.verdict import Kind, Verdict
 
 _PHRASES = {
     OLD_OPSET: "its meaning in older opsets",
+    IN_LIST: "value_float(s) or value_int(s) of a Constant node",
     "not float32": "a constant that is not float32",
     "nothing written": "no bytes written for it",
     "large": f"a dimension above {LARGE}",

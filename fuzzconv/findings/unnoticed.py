@@ -165,7 +165,9 @@ def _differ(one: Reference, other: Reference) -> bool:
 
 
 def _written(conversion: Conversion, file: str) -> tuple[list[str], bytes] | None:
-    """The operators in a file, each with its parameters, and the weights beside it; None without operators.
+    """The operators in a file, each with its parameters and counts of inputs and outputs, and the weights.
+
+    None without operators.
 
     Names of blobs, shapes and the lines of stored constants are left out.
     """
@@ -180,7 +182,7 @@ def _written(conversion: Conversion, file: str) -> tuple[list[str], bytes] | Non
         words = line.split()
         if words and words[0] not in _PLUMBING and words[1] in alive:
             settings = [w for w in words[4:] if "=" in w and not w.startswith(("#", "@"))]
-            found.append(" ".join([words[0], *(_NUMBERED.sub(r"\1", w) for w in settings)]))
+            found.append(" ".join([words[0], *words[2:4], *(_NUMBERED.sub(r"\1", w) for w in settings)]))
     return (found, weights) if found else None
 
 

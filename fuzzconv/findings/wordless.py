@@ -36,7 +36,7 @@ def wordless_message(case: Case, verdict: Verdict) -> str:
         return SHARED_IN_SUM
     if HEAP.search(said) and gathers_list(case):
         return LIST_AS_INDEX
-    return MADE_BY_NONE if _has_output_of_none(case) else ""
+    return MADE_BY_NONE if has_output_of_none(case) else ""
 
 
 def _shares_in_sum(case: Case) -> bool:
@@ -46,8 +46,8 @@ def _shares_in_sum(case: Case) -> bool:
     return any(readers[name] > 1 for node in sums for name in node.input[_NOT_UNROLLED:])
 
 
-def _has_output_of_none(case: Case) -> bool:
-    """An output that is a constant or an input, or is when nodes that do nothing are taken out."""
+def has_output_of_none(case: Case) -> bool:
+    """Whether an output is a constant or an input, or will be when nodes that do nothing are taken out."""
     graph = case.model.graph
     made = {name for node in graph.node if node.op_type not in _NOTHING_DONE for name in node.output}
     return any(output.name not in made for output in graph.output)

@@ -18,19 +18,25 @@ from fuzzconv.converters.layers import read_layers
 from fuzzconv.findings.batch import MESSAGES as BATCH_MESSAGES
 from fuzzconv.findings.batch import batch_message
 from fuzzconv.findings.draft import stored_tensors
-from fuzzconv.findings.fusion import fusion_message, gelu_message
+from fuzzconv.findings.fusion import FUSED, GELU, fusion_message, gelu_message
+from fuzzconv.findings.parameters import (
+    LIST_AS_INDEX,
+    WITHOUT_AXES,
+    WITHOUT_KEEPDIMS,
+    parameter_message,
+)
 from fuzzconv.findings.parameters import MESSAGES as PARAMETER_MESSAGES
-from fuzzconv.findings.parameters import WITHOUT_AXES, parameter_message
 from fuzzconv.findings.subgraph import moving_nodes, operator_nodes
 from fuzzconv.findings.traits import COMPUTED, EXTERNAL, Trait, traits_of
-from fuzzconv.findings.wordless import wordless_message
+from fuzzconv.findings.wordless import MADE_BY_NONE, has_output_of_none, wordless_message
 from fuzzconv.judgement import Judgement
 from fuzzconv.verdict import Kind, Verdict
 
 NOTHING_LEFT = "no layer left before the output"
-IN_LIST = "value_floats of a Constant"
+IN_LIST = "numbers of a Constant node"
+"""In ``value_float``, ``value_ints`` and their like."""
 CONSTANT_AS_BLOB = "layer given a constant as a further input"
-SYMPTOMS = BATCH_MESSAGES | PARAMETER_MESSAGES
+SYMPTOMS = BATCH_MESSAGES | PARAMETER_MESSAGES | {MADE_BY_NONE}
 """What comes of these is chance: a wrong shape or value, a blob that can't be extracted, a crash."""
 
 _SHORT_FILE = "ModelBin read"
@@ -40,6 +46,7 @@ _TOO_MANY_INPUTS = "invalid bottom_count or top_count for one_blob_only layer"
 _REFUSED_LAYER = re.compile(r"layer load_(?:param|model) \d+ (\S+) failed")
 _CONSTANT = re.compile(r"'(.*?)' (\w+)\[")
 _RESULTS = frozenset({Kind.SHAPE_MISMATCH, Kind.NAN, Kind.DIVERGENCE})
+_ENDS = frozenset({"pnnx.Input", "pnnx.Output", "pnnx.Attribute", ""})
 _MOST_DIMS = 4
 """ncnn's blobs have no more dimensions."""
 
@@ -64,9 +71,37 @@ def telling_message(judgement: Judgement, verdict: Verdict) -> str:
     wrong = [b.tensor for b in outputs if b.blob in inputs and b.tensor == verdict.evidence.get("output")]
     if wrong and _is_an_input(judgement, wrong[0]):
         return NOTHING_LEFT
+    read = {b.tensor for b in outputs}
+    if (
+        conversion.converter == "pnnx"
+        and verdict.evidence.get("output") not in read
+        and has_output_of_none(case)
+    ):
+        return MADE_BY_NONE
     told = parameter_message(case, conversion) or batch_message(judgement, conversion)
     told = told or gelu_message(case, verdict, conversion)
     return told or (fusion_message(judgement, conversion) if verdict.kind in _RESULTS else "")
+
+
+def passes_tell(judgement: Judgement, verdict: Verdict) -> str:
+    """Evidence in ``pnnx.param`` that pnnx's own passes made another operator of the graph's; else empty."""
+    conversion = judgement.conversion_on(verdict.route)
+    message = telling_message(judgement, verdict) if conversion and conversion.converter == "pnnx" else ""
+    text = conversion.files.get("pnnx.param", b"").decode(errors="replace") if conversion else ""
+    if message == LIST_AS_INDEX:
+        return "pnnx.param has an operator that takes one index where the graph gives a list"
+    if message == GELU:
+        return "pnnx.param has gelu in its exact form, the graph has the tanh form"
+    if message == WITHOUT_KEEPDIMS and "keepdim" not in text:
+        return "pnnx.param has no keepdim for the reduction"
+    fused = message.removeprefix(FUSED) if message.startswith(FUSED) else ""
+    if fused and len([t for t in map(_type_of, text.splitlines()[2:]) if t not in _ENDS]) == 1:
+        return f"pnnx.param has one operator for the whole graph, the one that became {fused}"
+    return ""
+
+
+def _type_of(line: str) -> str:
+    return line.partition(" ")[0]
 
 
 def files_tell(judgement: Judgement, verdict: Verdict) -> str:

@@ -45,7 +45,7 @@ def test_a_condition_tells_causes_apart_whatever_the_size() -> None:
 
 EXTERNAL = ("constants(external data)",)
 DOUBLE = ("constant(float64)",)
-LISTED = ("constants(value_floats of a Constant)",)
+LISTED = ("constants(numbers of a Constant node)",)
 
 
 def bad(family: str, operators: tuple[str, ...], message: str = "", converter: str = "pnnx") -> Signature:

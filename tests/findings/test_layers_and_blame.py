@@ -143,8 +143,13 @@ def test_an_unknown_layer(converter: str, left: str, stage: str) -> None:
     assert blame_of(judged(converted, failure), failure, Bench()).stage == stage
 
 
-def test_a_short_file_is_the_writers_fault_any_other_refusal_the_loaders() -> None:
-    for message, stage in (("ModelBin read weight_data failed 0", blame.WEIGHTS), ("bad", blame.LOAD)):
+def test_a_short_file_is_the_writers_fault_a_layer_that_cant_be_the_converters() -> None:
+    for message, stage in (
+        ("ModelBin read weight_data failed 0", blame.WEIGHTS),
+        ("layer load_param 1 pool_0 failed", blame.LOWERING),
+        ("invalid bottom_count or top_count for one_blob_only layer 2", blame.LOWERING),
+        ("bad", blame.LOAD),
+    ):
         failure = verdict("onnx2ncnn/cpu", Kind.LOAD_FAILURE, "load", message=message)
         assert blame_of(judged(conversion(), failure), failure, Bench()).stage == stage
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from small_cases import array, case, judgement, node, verdict
@@ -100,6 +102,28 @@ def test_equal_wrong_values_of_both_converters_are_ncnns() -> None:
     different = {**same, ROUTES[4]: {"y": np.array([7, 9], np.float32)}}
     apart = judgement(RELU, *judged(p0=Kind.DIVERGENCE, o=Kind.DIVERGENCE), actual=different)
     assert [signature_of(apart, f).converter for f in failures(apart)] == ["pnnx", "onnx2ncnn"]
+
+
+POOLING = "7767517\n3 3\nInput in0 0 1 in0\n{}Pooling p 1 1 in0 out0 0=1\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "culprits"),
+    [("", ["ncnn"]), ("Reshape r 1 1 in0 1\n", ["ncnn"]), ("Padding q 1 1 in0 1\n", ["pnnx", "onnx2ncnn"])],
+)
+def test_equal_wrong_values_of_other_layers_are_two_bugs(before: str, culprits: list[str]) -> None:
+    wrong = {"y": np.array([7, 8], np.float32)}
+    conversions = {
+        "pnnx:fp16=0": SimpleNamespace(converter="pnnx", param=POOLING.format(before), feedings=(), files={}),
+        "onnx2ncnn": SimpleNamespace(converter="onnx2ncnn", param=POOLING.format(""), feedings=(), files={}),
+    }
+    both = judgement(
+        RELU,
+        *judged(p0=Kind.DIVERGENCE, o=Kind.DIVERGENCE),
+        actual={ROUTES[0]: wrong, ROUTES[4]: wrong},
+        conversions=conversions,
+    )
+    assert [signature_of(both, failure).converter for failure in failures(both)] == culprits
 
 
 @pytest.mark.parametrize(("theirs", "culprit"), [(7.0001, "ncnn"), (7.005, "pnnx")])

@@ -15,11 +15,13 @@ from fuzzconv.converters.conversion import Binding, Feeding
 from fuzzconv.findings.parameters import WITHOUT_AXES
 from fuzzconv.findings.signature import failures, signature_of
 from fuzzconv.findings.traits import Trait
+from fuzzconv.findings.wordless import MADE_BY_NONE
 from fuzzconv.findings.written import (
     CONSTANT_AS_BLOB,
     NOTHING_LEFT,
     files_tell,
     misstored,
+    passes_tell,
     storage_cause,
     telling_message,
 )
@@ -106,6 +108,49 @@ def test_who_lost_the_axes_is_told_by_pnnx_param(pnnx: str, told: str) -> None:
     )
     found = judgement(mean({"a": np.array([1])}), bad, conversions={"pnnx:fp16=0": conversion})
     assert files_tell(found, bad) == told
+
+
+LINES = "7767517\n3 2\npnnx.Input in0 0 1 0\n{}\npnnx.Output out0 1 0 1\n"
+
+
+@pytest.mark.parametrize(
+    ("made", "param", "pnnx", "told"),
+    [
+        (mean({}), "0=3 1=1 4=0", "torch.mean m 1 1 0 1", "pnnx.param has no keepdim for the reduction"),
+        (mean({}), "0=3 1=1 4=0", "torch.mean m 1 1 0 1 keepdim=True", ""),
+        (mean({}), "0=3 1=1 4=1", "torch.mean m 1 1 0 1", ""),
+        (
+            case([node("Gather", "x i")], {"x": array(2)}, {"i": np.int64([0, 1])}),
+            "1=0",
+            "Tensor.select s 1 1 0 1 index=(0,1)",
+            "pnnx.param has an operator that takes one index where the graph gives a list",
+        ),
+        (
+            case(
+                [node("Abs", *n) for n in (("x", "a"), ("a", "b"), ("b", "c"), ("c", "y"))], {"x": array(2)}
+            ),
+            "1=0",
+            "nn.Foo f 1 1 0 1",
+            "pnnx.param has one operator for the whole graph, the one that became Reduction",
+        ),
+    ],
+)
+def test_what_the_passes_made_of_the_graph_is_told_by_pnnx_param(
+    made: Case, param: str, pnnx: str, told: str
+) -> None:
+    bad = verdict("pnnx:fp16=0/cpu", Kind.SHAPE_MISMATCH, output="y")
+    text = f"7767517\n2 2\nInput in0 0 1 in0\nReduction r 1 1 in0 out0 {param}\n"
+    files = {"pnnx.param": LINES.format(pnnx).encode()}
+    conversion = SimpleNamespace(converter="pnnx", param=text, feedings=FED, files=files)
+    assert passes_tell(judgement(made, bad, conversions={"pnnx:fp16=0": conversion}), bad) == told
+
+
+def test_an_output_that_no_node_makes_is_lost_without_a_word_or_with_a_crash() -> None:
+    made = case([node("Abs", "x", "t")], {"x": array(2)}, {"w": array(2)}, outputs=("t", "w"))
+    bad = verdict("pnnx:fp16=0/cpu", Kind.SHAPE_MISMATCH, output="w")
+    conversion = SimpleNamespace(converter="pnnx", param=REDUCED, feedings=FED, files={})
+    found = judgement(made, bad, conversions={"pnnx:fp16=0": conversion})
+    assert telling_message(found, bad) == MADE_BY_NONE
 
 
 @pytest.mark.parametrize(
@@ -218,7 +263,7 @@ def test_weights_that_no_initializer_holds_are_one_cause_of_the_legacy_converter
         case([helper.make_node("Constant", [], ["w"], **value), node(operator, "x w")], {"x": array(2)})
         for value in ({"value_floats": [1.0, 2.0]}, {"value": numpy_helper.from_array(array(2), "")})
     )
-    assert storage_cause(listed, lost, ()) == ("constants(value_floats of a Constant)",)
+    assert storage_cause(listed, lost, ()) == ("constants(numbers of a Constant node)",)
     assert storage_cause(tensor, lost, ()) == ()
     assert storage_cause(computed, lost, ()) == ("constants(computed)",)
     wrong = verdict("onnx2ncnn/cpu", Kind.DIVERGENCE)
