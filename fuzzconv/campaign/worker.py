@@ -6,6 +6,7 @@ business, so SIGINT is ignored here.
 
 from __future__ import annotations
 
+import resource
 import signal
 import threading
 import time
@@ -36,10 +37,21 @@ from fuzzconv.findings.known import replay
 from fuzzconv.judgement import Judgement
 from fuzzconv.pipeline import Pipeline
 
+MEMORY_BYTES = 8 << 30
+"""Address space of a worker. It needs less than 1 GB; what wants so much more is a bug of ours."""
+
+
+def limit_memory() -> None:
+    """Have this process, and its children unless they say otherwise, raise ``MemoryError`` in time."""
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limit = MEMORY_BYTES if hard == resource.RLIM_INFINITY else min(MEMORY_BYTES, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+
 
 def worker_main(connection: Connection, settings: CampaignSettings) -> None:
     """The process's main function: tasks in, events out, until a None or the end of the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    limit_memory()
     with suppress(EOFError, BrokenPipeError), open_pipeline(settings.toolchain, settings.routes) as pipeline:
         worker = _Worker(connection, settings, pipeline)
         try:
