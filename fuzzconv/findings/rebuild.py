@@ -19,6 +19,7 @@ from onnx import helper
 from fuzzconv.case import Array, Case
 
 _FATAL_ONLY = 4
+_UNREADABLE = "tensor(bfloat16)"
 
 
 def used_names(node: onnx.NodeProto) -> set[str]:
@@ -36,7 +37,7 @@ def used_names(node: onnx.NodeProto) -> set[str]:
 def run_model(model: onnx.ModelProto, inputs: Mapping[str, Array]) -> dict[str, Array] | None:
     """Every graph output of ``model`` as onnxruntime (optimisations off) computes it; None when it can't.
 
-    Outputs that are no tensors are left out.
+    Outputs that are no tensors, or tensors of a type that onnxruntime can't hand over, are left out.
     """
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
@@ -44,7 +45,7 @@ def run_model(model: onnx.ModelProto, inputs: Mapping[str, Array]) -> dict[str, 
     options.intra_op_num_threads = 1
     try:
         session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-        names = [output.name for output in session.get_outputs()]
+        names = [output.name for output in session.get_outputs() if output.type != _UNREADABLE]
         values = session.run(names, {name: np.asarray(array) for name, array in inputs.items()})
     except Exception:  # onnxruntime raises its own unrelated types, RuntimeError and ValueError alike
         return None

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 from small_cases import array, case, node
 
 from fuzzconv.findings.rebuild import rebuilt, run_model, tensor_values, used_names
@@ -43,6 +44,20 @@ def test_every_value_is_seen_scalars_too() -> None:
     assert values["t"].shape == ()
     assert values["t"] == 6
     assert values["y"] == -6
+
+
+def test_a_bfloat16_value_that_cant_be_read_hides_no_other() -> None:
+    bfloat16 = onnx.TensorProto.BFLOAT16
+    nodes = [
+        node("Cast", "x", "half", to=bfloat16),
+        node("Cast", "half", "single", to=1),
+        node("Relu", "single"),
+    ]
+    whole = case(nodes, {"x": array(2)})
+    values = tensor_values(whole)
+    assert values is not None
+    assert set(values) == {"x", "single", "y"}
+    assert rebuilt(case(nodes[:1], {"x": array(2)}, outputs=("half",))) is None
 
 
 def test_run_model_is_none_for_what_cannot_run() -> None:
