@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
@@ -20,7 +21,7 @@ from fuzzconv.findings.draft import stored_tensors
 LIST_AS_INDEX = "list of indices taken for one index"
 WITHOUT_AXES = "Reduction without axes"
 WITHOUT_KEEPDIMS = "Reduction of everything without keepdims"
-WITHOUT_PADS = "Padding without pads"
+WITHOUT_PADS = "Padding without all pads"
 POOLED_AXES = "axes that global pooling does not keep"
 MESSAGES = frozenset({LIST_AS_INDEX, WITHOUT_AXES, WITHOUT_KEEPDIMS, WITHOUT_PADS, POOLED_AXES})
 
@@ -51,9 +52,9 @@ def parameter_message(case: Case, conversion: Conversion) -> str:
     if whole and _all(_attribute(node, "keepdims", 1) for node in reducing):
         return WITHOUT_KEEPDIMS
     paddings = [_settings(words) for words in layers if words[0] == "Padding"]
-    empty = any(all(p.get(key, "0") == "0" for key in _PADS) for p in paddings)
-    padding = [node for node in case.model.graph.node if node.op_type == "Pad"]
-    return WITHOUT_PADS if empty and _all(_has_pads(node, stored) for node in padding) else ""
+    written = sum(settings.get(key, "0") != "0" for settings in paddings for key in _PADS)
+    wanted = sum(_count_pads(node, stored) for node in case.model.graph.node if node.op_type == "Pad")
+    return WITHOUT_PADS if paddings and written < wanted else ""
 
 
 def gathers_list(case: Case) -> bool:
@@ -94,11 +95,12 @@ def _has_axes(node: onnx.NodeProto, stored: Mapping[str, onnx.TensorProto]) -> b
     return bool(_attribute(node, "axes", ()))
 
 
-def _has_pads(node: onnx.NodeProto, stored: Mapping[str, onnx.TensorProto]) -> bool:
+def _count_pads(node: onnx.NodeProto, stored: Mapping[str, onnx.TensorProto]) -> int:
+    """How many sides a ``Pad`` with constant pads adds something to."""
     if len(node.input) > 1 and node.input[1] in stored:
-        return bool(numpy_helper.to_array(stored[node.input[1]]).any())
+        return int(np.count_nonzero(numpy_helper.to_array(stored[node.input[1]])))
     pads = _attribute(node, "pads", ())
-    return isinstance(pads, list) and any(pads)
+    return sum(size != 0 for size in pads) if isinstance(pads, list) else 0
 
 
 def _attribute(node: onnx.NodeProto, name: str, default: object) -> object:

@@ -39,7 +39,7 @@ _ANY = {
     NOTHING_LEFT: "an output that no layer is left for",
     WITHOUT_AXES: "a reduction over some axes, none of them passed on,",
     WITHOUT_KEEPDIMS: "a reduction of everything, keepdims not passed on,",
-    WITHOUT_PADS: "a padding whose pads are not passed on",
+    WITHOUT_PADS: "a padding of which not all pads are passed on",
     POOLED_AXES: "a layer behind global pooling, which leaves no axes of size 1,",
     LIST_AS_INDEX: "Gather with a list of indices",
     SHARED_IN_SUM: "Sum of three or more, one of the further operands used elsewhere too,",

@@ -75,6 +75,7 @@ def test_a_reduction_that_should_keep_its_axes(
     [
         ("Pad", 0, (0, 1, 0, 0), WITHOUT_PADS),
         ("Pad", 1, (0, 1, 0, 0), ""),
+        ("Pad", 1, (1, 0, 0, 1), WITHOUT_PADS),
         ("Pad", 0, (0, 0, 0, 0), ""),
         ("Reshape", 0, (0, 1, 0, 0), ""),
     ],
