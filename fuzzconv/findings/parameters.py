@@ -37,7 +37,7 @@ _NOT_COMPUTING = frozenset({"Split", "Noop"})
 
 def parameter_message(case: Case, conversion: Conversion) -> str:
     """What the files lack of the graph; empty when they lack nothing that is looked for."""
-    layers = [line.split() for line in (conversion.param or "").splitlines()[2:] if line.strip()]
+    layers = [words for line in (conversion.param or "").splitlines()[2:] if _is_layer(words := line.split())]
     if conversion.converter != "pnnx":
         return POOLED_AXES if _pools_inside(layers) else ""
     text = conversion.files.get("pnnx.param", b"").decode(errors="replace")
@@ -67,6 +67,11 @@ def _all(told: Iterable[object]) -> bool:
     """Whether there is something, and all of it is so."""
     found = list(told)
     return bool(found) and all(found)
+
+
+def _is_layer(words: Sequence[str]) -> bool:
+    """Whether a line has a layer's form; a tensor's name with spaces makes another of it."""
+    return len(words) >= 4 and words[2].isdigit() and words[3].isdigit()
 
 
 def _settings(words: Sequence[str]) -> dict[str, str]:

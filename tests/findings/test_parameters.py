@@ -92,6 +92,7 @@ def test_a_padding_that_does_not_pad(operator: str, size: int, pads: tuple[int, 
         ("Split s 1 2 a b c\nPadding q 1 1 c y 0=1\n", POOLED_AXES),
         ("ReLU r 1 1 a y\n", POOLED_AXES),
         ("ReLU r 1 1 x y\n", ""),
+        ("ReLU a name 1 1 a y\n", ""),
     ],
 )
 def test_what_stands_behind_global_pooling_has_fewer_axes(behind: str, expected: str) -> None:
