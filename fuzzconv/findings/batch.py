@@ -11,15 +11,18 @@ from collections.abc import Iterable, Sequence
 
 from fuzzconv.converters.conversion import Conversion, Feeding
 from fuzzconv.converters.layers import Layer, read_layers
-from fuzzconv.findings.draft import constant_tensors
+from fuzzconv.findings.draft import stored_tensors
 from fuzzconv.findings.tails import RECURRENT_LAYERS
 from fuzzconv.judgement import Judgement
 
 CONSTANT_KEEPS_IT = "constant that keeps its batch axis"
 BESIDE_RECURRENT = "batch axis beside a recurrent layer"
-MESSAGES = frozenset({CONSTANT_KEEPS_IT, BESIDE_RECURRENT})
+MATRIX_LOSES_IT = "matrix whose first axis is taken for a batch"
+MESSAGES = frozenset({CONSTANT_KEEPS_IT, BESIDE_RECURRENT, MATRIX_LOSES_IT})
 """What comes of these is chance: a wrong shape or value, a blob that can't be extracted, a crash of ncnn."""
 
+_PRODUCTS = frozenset({"Einsum", "Gemm", "MatMul"})
+_OF_MATRIX = 2
 _OF_RECURRENT = 1
 """The batch axis of a recurrent layer in ONNX and, without ``batch_first``, in torch."""
 _INPUT = "Input"
@@ -41,6 +44,8 @@ def batch_message(judgement: Judgement, conversion: Conversion) -> str:
     layers = read_layers(conversion.param or "")
     if _constant_keeps_it(judgement, conversion, feeding, layers):
         return CONSTANT_KEEPS_IT
+    if _matrix_loses_it(judgement, conversion, feeding, layers):
+        return MATRIX_LOSES_IT
     return BESIDE_RECURRENT if _axis_changes_beside_recurrent(feeding, layers) else ""
 
 
@@ -58,8 +63,7 @@ def _constant_keeps_it(
         if b.batch_axis is not None and b.tensor in case.inputs
     }
     by_state = {name for layer in layers if layer.type in RECURRENT_LAYERS for name in layer.inputs[1:]}
-    graph = case.model.graph
-    stored = [tuple(t.dims) for t in (*graph.initializer, *constant_tensors(graph).values())]
+    stored = [tuple(tensor.dims) for tensor in stored_tensors(case)]
     for blob, written in _written_constants(conversion.param or ""):
         for shape in stored:
             if shape[::-1] != written:
@@ -68,6 +72,26 @@ def _constant_keeps_it(
             if sizes and (blob in by_state or max(sizes) > 1):
                 return True
     return False
+
+
+def _matrix_loses_it(
+    judgement: Judgement, conversion: Conversion, feeding: Feeding, layers: Iterable[Layer]
+) -> bool:
+    """Whether a second operand of a product has one axis fewer, because an image beside it has a batch."""
+    if all(binding.batch_axis is None for binding in feeding.inputs):
+        return False
+    case = judgement.case
+    products = [node for node in case.model.graph.node if node.op_type in _PRODUCTS]
+    operands = {name for node in products for name in node.input[1:2]}
+    fed = {b.tensor for b in feeding.inputs if b.batch_axis is not None}
+    if any(name in fed and case.inputs[name].ndim == _OF_MATRIX for name in operands):
+        return True
+    matrices = {
+        tuple(t.dims[:0:-1]) for t in stored_tensors(case) if t.name in operands and t.dims[:1] == [1]
+    }
+    used = {name for layer in layers if layer.type in _PRODUCTS for name in layer.inputs[1:]}
+    constants = _written_constants(conversion.param or "")
+    return any(blob in used and written in matrices for blob, written in constants)
 
 
 def _written_constants(param: str) -> Iterable[tuple[str, tuple[int, ...]]]:

@@ -32,7 +32,12 @@ _NO_AXES = "-23303=0"
 """How a ``.param`` says that ``Reduction``'s array of axes is empty."""
 _PADS = ("0", "1", "2", "3", "7", "8")
 """Keys of ``Padding``'s sizes: top, bottom, left, right, front, behind."""
-_NOT_COMPUTING = frozenset({"Split", "Noop"})
+_AXES_DONT_MATTER = frozenset(
+    {"Split", "Noop", "Dropout", "BinaryOp", "UnaryOp", "AbsVal", "BNLL", "CELU", "Clip", "ELU", "Erf", "Exp"}
+    | {"GELU", "HardSigmoid", "HardSwish", "Log", "Mish", "Power", "ReLU", "SELU", "Shrink", "Sigmoid"}
+    | {"Softplus", "Swish", "TanH", "Threshold"}
+)
+"""Layers that take each element alone, whatever its axes."""
 
 
 def parameter_message(case: Case, conversion: Conversion) -> str:
@@ -80,12 +85,12 @@ def _settings(words: Sequence[str]) -> dict[str, str]:
 
 
 def _pools_inside(layers: Sequence[Sequence[str]]) -> bool:
-    """Whether a further layer computes with what a global pooling made: a row without the axes of size 1."""
+    """Whether a layer that counts axes is given what a global pooling made: a row without those of size 1."""
     pooled: set[str] = set()
     for words in layers:
         first, count = 4 + int(words[2]), int(words[3])
         if pooled & set(words[4:first]):
-            if words[0] not in _NOT_COMPUTING:
+            if words[0] not in _AXES_DONT_MATTER:
                 return True
             pooled |= set(words[first : first + count])
         if words[0] == "Pooling" and "4=1" in words:

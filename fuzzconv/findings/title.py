@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from fuzzconv.errors import UsageError
-from fuzzconv.findings.batch import BESIDE_RECURRENT, CONSTANT_KEEPS_IT
+from fuzzconv.findings.batch import BESIDE_RECURRENT, CONSTANT_KEEPS_IT, MATRIX_LOSES_IT
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.fusion import FUSED, GELU
 from fuzzconv.findings.parameters import (
@@ -47,6 +47,7 @@ _ANY = {
     MADE_BY_NONE: "an output that is an input or a constant",
     CONSTANT_AS_BLOB: "a layer of one input that is given a constant (axes, pads) as a second one",
     CONSTANT_KEEPS_IT: "a constant that keeps its batch axis where the others lose theirs",
+    MATRIX_LOSES_IT: "a product with a matrix whose first axis is taken for a batch",
     BESIDE_RECURRENT: "a recurrent layer beside a layer with another batch axis",
 }
 _ANY_CRASH = "an error of its onnxruntime"

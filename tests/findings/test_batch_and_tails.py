@@ -10,7 +10,7 @@ from small_cases import array, case, judgement, node, verdict
 
 from fuzzconv.case import Case
 from fuzzconv.converters.conversion import Binding, Feeding
-from fuzzconv.findings.batch import BESIDE_RECURRENT, CONSTANT_KEEPS_IT, batch_message
+from fuzzconv.findings.batch import BESIDE_RECURRENT, CONSTANT_KEEPS_IT, MATRIX_LOSES_IT, batch_message
 from fuzzconv.findings.signature import signature_of
 from fuzzconv.findings.tails import absorbed
 from fuzzconv.verdict import Kind
@@ -60,6 +60,42 @@ def test_a_recurrent_state_keeps_it_even_with_one_element() -> None:
     made = case([node("RNN", "x w r  h", "y")], {"x": array(2, 1, 1)}, {"h": array(2, 1, 1)})
     param = "7767517\n3 3\nInput in0 0 1 in0\nMemoryData h 0 1 1 0=1 1=1 2=2\nRNN r 2 1 in0 1 out0 0=1\n"
     assert batch_message(judgement(made), converted(param, {"x": 1}, 1)) == CONSTANT_KEEPS_IT
+
+
+EINSUM = (
+    "7767517\n4 4\nInput in0 0 1 in0\nPooling p 1 1 in0 1 0=0\n{} 0 1 2 {}\nEinsum e 2 1 1 2 out0 -23300=0\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "sizes", "axis", "expected"),
+    [
+        ((1, 2), "0=2", 0, MATRIX_LOSES_IT),
+        ((1, 2), "0=2", None, ""),
+        ((1, 2), "0=2 1=1", 0, ""),
+        ((2, 2), "0=2 1=2", 0, ""),
+        ((1, 2, 3), "0=3 1=2", 0, MATRIX_LOSES_IT),
+    ],
+)
+def test_a_constant_matrix_beside_an_image_is_taken_for_a_batch(
+    matrix: tuple[int, ...], sizes: str, axis: int | None, expected: str
+) -> None:
+    nodes = [node("MaxPool", "x", "t", kernel_shape=[1, 1]), node("Einsum", "t w", equation="nctv,vw->nctw")]
+    made = case(nodes, {"x": array(1, 1, 1, 1)}, {"w": array(*matrix)})
+    conversion = converted(EINSUM.format("MemoryData w", sizes), {"x": axis}, axis)
+    assert batch_message(judgement(made), conversion) == expected
+
+
+@pytest.mark.parametrize(
+    ("matrix", "axis", "expected"), [((1, 2), 0, MATRIX_LOSES_IT), ((1, 2), None, ""), ((1, 2, 2), 0, "")]
+)
+def test_a_matrix_that_is_fed_is_taken_for_a_batch_too(
+    matrix: tuple[int, ...], axis: int | None, expected: str
+) -> None:
+    nodes = [node("MaxPool", "x", "t", kernel_shape=[1, 1]), node("Einsum", "t w", equation="nctv,vw->nctw")]
+    made = case(nodes, {"x": array(1, 1, 1, 1), "w": array(*matrix)})
+    conversion = converted(EINSUM.format("Input in1", ""), {"x": 0, "w": axis}, 0)
+    assert batch_message(judgement(made), conversion) == expected
 
 
 IN_FRONT = "7767517\n3 3\nInput in0 0 1 in0\nGRU gru 1 1 in0 a 0=2\nBatchNorm b 1 1 a out0 0=2\n"
