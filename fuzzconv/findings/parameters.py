@@ -23,11 +23,16 @@ WITHOUT_AXES = "Reduction without axes"
 WITHOUT_KEEPDIMS = "Reduction of everything without keepdims"
 WITHOUT_PADS = "Padding without all pads"
 POOLED_AXES = "axes that global pooling does not keep"
-MESSAGES = frozenset({LIST_AS_INDEX, WITHOUT_AXES, WITHOUT_KEEPDIMS, WITHOUT_PADS, POOLED_AXES})
+FOLDED_ALONG_ROWS = "BatchNormalization of the second of three axes folded into a Linear"
+MESSAGES = frozenset(
+    {LIST_AS_INDEX, WITHOUT_AXES, WITHOUT_KEEPDIMS, WITHOUT_PADS, POOLED_AXES, FOLDED_ALONG_ROWS}
+)
 
 _SELECT_OF_LIST = re.compile(r"^Tensor\.select .*\bindex=\(", re.MULTILINE)
 _SELECT = re.compile(r"^(Tensor\.select|Tensor\.slice|torch\.unbind) ", re.MULTILINE)
 """What becomes of one index: none keeps the axis, or all that the list has."""
+_LINEAR_OF_ROWS = re.compile(r"^Reshape +linearbn1d_\d+_ncnnreshape", re.MULTILINE)
+"""A Linear with a BatchNorm in it that is applied to more than rows: the norm's channels are no columns then."""
 _NO_AXES = "-23303=0"
 """How a ``.param`` says that ``Reduction``'s array of axes is empty."""
 _PADS = ("0", "1", "2", "3", "7", "8")
@@ -59,7 +64,9 @@ def parameter_message(case: Case, conversion: Conversion) -> str:
     paddings = [_settings(words) for words in layers if words[0] == "Padding"]
     written = sum(settings.get(key, "0") != "0" for settings in paddings for key in _PADS)
     wanted = sum(_count_pads(node, stored) for node in case.model.graph.node if node.op_type == "Pad")
-    return WITHOUT_PADS if paddings and written < wanted else ""
+    if paddings and written < wanted:
+        return WITHOUT_PADS
+    return FOLDED_ALONG_ROWS if _LINEAR_OF_ROWS.search(conversion.param or "") else ""
 
 
 def gathers_list(case: Case) -> bool:

@@ -10,6 +10,7 @@ import pytest
 from small_cases import array, case, judgement, node, verdict
 
 from fuzzconv.findings.parameters import (
+    FOLDED_ALONG_ROWS,
     LIST_AS_INDEX,
     POOLED_AXES,
     WITHOUT_KEEPDIMS,
@@ -101,3 +102,12 @@ def test_what_stands_behind_global_pooling_has_fewer_axes(behind: str, expected:
     param = POOLED.format("9 9", behind)
     assert parameter_message(GATHER, converted(param, converter="onnx2ncnn")) == expected
     assert parameter_message(GATHER, converted(param)) == ""
+
+
+@pytest.mark.parametrize(
+    ("before", "expected"),
+    [("Reshape linearbn1d_0_ncnnreshape0 1 1 in0 1 6=0\n", FOLDED_ALONG_ROWS), ("Reshape r 1 1 in0 1\n", "")],
+)
+def test_a_norm_folded_into_a_product_of_more_than_rows(before: str, expected: str) -> None:
+    param = f"7767517\n3 3\nInput in0 0 1 in0\n{before}Gemm linearbn1d_0 1 1 1 out0 10=4\n"
+    assert parameter_message(ONE, converted(param)) == expected
