@@ -32,7 +32,7 @@ _SELECT_OF_LIST = re.compile(r"^Tensor\.select .*\bindex=\(", re.MULTILINE)
 _SELECT = re.compile(r"^(Tensor\.select|Tensor\.slice|torch\.unbind) ", re.MULTILINE)
 """What becomes of one index: none keeps the axis, or all that the list has."""
 _LINEAR_OF_ROWS = re.compile(r"^Reshape +linearbn1d_\d+_ncnnreshape", re.MULTILINE)
-"""A Linear with a BatchNorm in it that is applied to more than rows: the norm's channels are no columns then."""
+"""A Linear with a BatchNorm in it, applied to more than rows: the norm's channels are no columns then."""
 _NO_AXES = "-23303=0"
 """How a ``.param`` says that ``Reduction``'s array of axes is empty."""
 _PADS = ("0", "1", "2", "3", "7", "8")
