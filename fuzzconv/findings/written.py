@@ -20,9 +20,11 @@ from fuzzconv.findings.batch import batch_message
 from fuzzconv.findings.draft import stored_tensors
 from fuzzconv.findings.fusion import FUSED, GELU, fusion_message, gelu_message
 from fuzzconv.findings.parameters import (
+    FOLDED_ALONG_ROWS,
     LIST_AS_INDEX,
     WITHOUT_AXES,
     WITHOUT_KEEPDIMS,
+    WITHOUT_PADS,
     parameter_message,
 )
 from fuzzconv.findings.parameters import MESSAGES as PARAMETER_MESSAGES
@@ -94,6 +96,8 @@ def passes_tell(judgement: Judgement, verdict: Verdict) -> str:
         return "pnnx.param has gelu in its exact form, the graph has the tanh form"
     if message == WITHOUT_KEEPDIMS and "keepdim" not in text:
         return "pnnx.param has no keepdim for the reduction"
+    if message == FOLDED_ALONG_ROWS and "BatchNorm" not in text:
+        return "pnnx.param has the product alone, the norm is in its weights"
     fused = message.removeprefix(FUSED) if message.startswith(FUSED) else ""
     if fused and len([t for t in map(_type_of, text.splitlines()[2:]) if t not in _ENDS]) == 1:
         return f"pnnx.param has one operator for the whole graph, the one that became {fused}"
@@ -118,6 +122,8 @@ def files_tell(judgement: Judgement, verdict: Verdict) -> str:
     text = conversion.files.get("pnnx.param", b"").decode(errors="replace")
     if message == WITHOUT_AXES and re.search(r"\bdim=\(?-?\d", text):
         return "pnnx.param has the axes of the reduction, .param has none"
+    if message == WITHOUT_PADS and re.search(r"^F\.pad .*\bpad=\(", text, re.MULTILINE):
+        return "pnnx.param has the pads, .param lacks some of them"
     if message == NOTHING_LEFT:
         names = [output.name for output in judgement.case.model.graph.output]
         made = _made_for(text, names, str(verdict.evidence.get("output")))

@@ -145,6 +145,37 @@ def test_what_the_passes_made_of_the_graph_is_told_by_pnnx_param(
     assert passes_tell(judgement(made, bad, conversions={"pnnx:fp16=0": conversion}), bad) == told
 
 
+@pytest.mark.parametrize(
+    ("layer", "pnnx", "passes", "lowering"),
+    [
+        (
+            "Padding p 1 1 in0 out0 0=0",
+            "F.pad p 1 1 0 1 pad=(0,2)",
+            "",
+            "pnnx.param has the pads, .param lacks some of them",
+        ),
+        ("Padding p 1 1 in0 out0 0=0", "F.relu p 1 1 0 1", "", ""),
+        (
+            "Reshape linearbn1d_0_ncnnreshape0 1 1 in0 out0",
+            "nn.Linear l 1 1 0 1 bias=True",
+            "pnnx.param has the product alone, the norm is in its weights",
+            "",
+        ),
+        ("Reshape linearbn1d_0_ncnnreshape0 1 1 in0 out0", "nn.BatchNorm1d b 1 1 0 1", "", ""),
+    ],
+)
+def test_which_of_the_files_lacks_it_tells_the_stage(
+    layer: str, pnnx: str, passes: str, lowering: str
+) -> None:
+    made = case([node("Pad", "x", pads=[0, 2, 0, 0])], {"x": array(1, 2)}, opset=9)
+    bad = verdict("pnnx:fp16=0/cpu", Kind.DIVERGENCE, output="y")
+    files = {"pnnx.param": LINES.format(pnnx).encode()}
+    text = f"7767517\n2 2\nInput in0 0 1 in0\n{layer}\n"
+    conversion = SimpleNamespace(converter="pnnx", param=text, feedings=FED, files=files)
+    found = judgement(made, bad, conversions={"pnnx:fp16=0": conversion})
+    assert (passes_tell(found, bad), files_tell(found, bad)) == (passes, lowering)
+
+
 def test_an_output_that_no_node_makes_is_lost_without_a_word_or_with_a_crash() -> None:
     made = case([node("Abs", "x", "t")], {"x": array(2)}, {"w": array(2)}, outputs=("t", "w"))
     bad = verdict("pnnx:fp16=0/cpu", Kind.SHAPE_MISMATCH, output="w")
