@@ -109,9 +109,10 @@ def reduce_candidate(
 
 def _named_after(reduction: Reduction, blame: Blame) -> Reduction:
     """What a converter takes no notice of names the cause, whatever else the case needs to show it."""
-    if not blame.operator:
-        return reduction
-    return replace(reduction, signature=replace(reduction.signature, operators=(blame.operator,)))
+    signature = reduction.signature
+    if blame.operator:
+        signature = replace(signature, operators=(blame.operator,))
+    return replace(reduction, signature=replace(signature, condition=blame.condition or signature.condition))
 
 
 def _relation(reduction: Reduction, task: ReduceTask) -> tuple[str, str]:

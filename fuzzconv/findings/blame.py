@@ -20,7 +20,7 @@ from fuzzconv.findings.written import files_tell, passes_tell
 from fuzzconv.judgement import Judgement
 from fuzzconv.oracles.rows import COMPARED_WITH
 from fuzzconv.route import Route
-from fuzzconv.runtime.options import ROWS
+from fuzzconv.runtime.options import ROWS, condition_of
 from fuzzconv.verdict import Kind, Verdict
 
 SIMPLIFICATION = "pnnx graph simplification"
@@ -237,7 +237,7 @@ def _blame_shader(
     plain = laboratory.judge(judgement.case, [replace(verdict.route, device="cpu", options=_PLAIN_CPU)])
     if any(family_of(v) == family_of(verdict) for v in plain.verdicts if v.kind.is_bad):
         evidence.append("without the packing layout (use_packing_layout=0) the CPU is wrong too")
-        return Blame(UNKNOWN, (*evidence, verdict.detail), layer)
+        return Blame(UNKNOWN, (*evidence, verdict.detail), layer, condition=condition_of(_PLAIN_CPU))
     return Blame(SHADER, (*evidence, verdict.detail), layer)
 
 

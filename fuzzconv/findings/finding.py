@@ -75,12 +75,14 @@ class Blame:
         layer: the ncnn layer at which values first differ, when known.
         operator: where the converter takes no notice of something, the operator with that, as a signature
             writes it (``Shrink(lambd)``): what the finding is named after.
+        condition: a plainer condition than the failure's own under which it is there too.
     """
 
     stage: str = "not determined"
     evidence: tuple[str, ...] = ()
     layer: str = ""
     operator: str = ""
+    condition: str = ""
 
 
 @dataclass(frozen=True)

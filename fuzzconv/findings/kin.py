@@ -57,7 +57,11 @@ def is_variant(known: Signature, other: Signature) -> bool:
 
 def is_symptom(known: Signature, other: Signature) -> bool:
     """Whether one cause shows both: constants that are not read, a batch axis gone, damaged memory."""
-    if known.converter != other.converter or known.condition != other.condition:
+    if known.converter != other.converter:
+        return False
+    if known.family == other.family == "weights" and known.operators == other.operators:
+        return {known.condition, other.condition} <= {"", "fp16=1"}
+    if known.condition != other.condition:
         return False
     if known.operators == other.operators and any(map(is_storage, known.operators)):
         unread = any(word in operator for word in _UNREAD for operator in known.operators)

@@ -23,9 +23,18 @@ WITHOUT_AXES = "Reduction without axes"
 WITHOUT_KEEPDIMS = "Reduction of everything without keepdims"
 WITHOUT_PADS = "Padding without all pads"
 POOLED_AXES = "axes that global pooling does not keep"
+FOUR_REPEATS = "Tile with four repeats"
 FOLDED_ALONG_ROWS = "BatchNormalization of the second of three axes folded into a Linear"
 MESSAGES = frozenset(
-    {LIST_AS_INDEX, WITHOUT_AXES, WITHOUT_KEEPDIMS, WITHOUT_PADS, POOLED_AXES, FOLDED_ALONG_ROWS}
+    {
+        LIST_AS_INDEX,
+        WITHOUT_AXES,
+        WITHOUT_KEEPDIMS,
+        WITHOUT_PADS,
+        POOLED_AXES,
+        FOUR_REPEATS,
+        FOLDED_ALONG_ROWS,
+    }
 )
 
 _SELECT_OF_LIST = re.compile(r"^Tensor\.select .*\bindex=\(", re.MULTILINE)
@@ -59,8 +68,11 @@ def parameter_message(case: Case, conversion: Conversion) -> str:
     if any(_NO_AXES in words for words in layers) and _all(_has_axes(n, stored) for n in reducing):
         return WITHOUT_AXES
     whole = any(r.get("1") == "1" and r.get("4", "0") == "0" for r in reductions)
-    if whole and _all(_attribute(node, "keepdims", 1) for node in reducing):
+    reducing_all = [node for node in reducing if not _has_axes(node, stored)]
+    if whole and _all(_attribute(node, "keepdims", 1) for node in reducing_all):
         return WITHOUT_KEEPDIMS
+    if any(words[0] == "Tile" and _settings(words).get("-23302", "").startswith("4,") for words in layers):
+        return FOUR_REPEATS
     paddings = [_settings(words) for words in layers if words[0] == "Padding"]
     written = sum(settings.get(key, "0") != "0" for settings in paddings for key in _PADS)
     wanted = sum(_count_pads(node, stored) for node in case.model.graph.node if node.op_type == "Pad")

@@ -62,6 +62,7 @@ _MASKS = (
     (re.compile(r"'[^']*'|\"[^\"]*\""), "NAME"),
     (re.compile(r"\b(Node|Op) ?\([^)]*\)"), r"\1 (NAME)"),
     (re.compile(r"tensor: \S+"), "tensor: NAME"),
+    (re.compile(r"\b(layer load_\w+ \d+) \S+ failed"), r"\1 NAME failed"),
     (HEAP, "heap corruption"),
     (re.compile(r"\d+"), "N"),
 )

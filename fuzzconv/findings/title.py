@@ -11,6 +11,7 @@ from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.fusion import FUSED, GELU
 from fuzzconv.findings.parameters import (
     FOLDED_ALONG_ROWS,
+    FOUR_REPEATS,
     LIST_AS_INDEX,
     POOLED_AXES,
     WITHOUT_AXES,
@@ -48,6 +49,7 @@ _ANY = {
     MADE_BY_NONE: "an output that is an input or a constant",
     CONSTANT_AS_BLOB: "a layer of one input that is given a constant (axes, pads) as a second one",
     CONSTANT_KEEPS_IT: "a constant that keeps its batch axis where the others lose theirs",
+    FOUR_REPEATS: "repeating along four axes",
     FOLDED_ALONG_ROWS: "a BatchNormalization behind a product of rank 3, folded into it,",
     MATRIX_LOSES_IT: "a product with a matrix whose first axis is taken for a batch",
     BESIDE_RECURRENT: "a recurrent layer beside a layer with another batch axis",

@@ -17,7 +17,9 @@ from fuzzconv.verdict import Kind, Verdict
 SHARED_IN_SUM = "further operand of Sum that is used elsewhere"
 MADE_BY_NONE = "output that no node makes"
 
-HEAP = re.compile(r".*(double free|corrupt|malloc\(\)|free\(\)|realloc\(\)|invalid pointer).*")
+HEAP = re.compile(
+    r".*(double free|corrupt|(malloc|free)\w*\(\)|realloc\(\)|invalid pointer|malloc assertion).*"
+)
 """What the C library says of a damaged heap."""
 _WORDLESS = re.compile(rf"#+ pass_\w+( onnx)?|\(it printed nothing\)|{HEAP.pattern}")
 _NOTHING_DONE = frozenset({"Identity", "Constant"})

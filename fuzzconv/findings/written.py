@@ -14,6 +14,7 @@ import numpy as np
 import onnx
 
 from fuzzconv.case import Case
+from fuzzconv.converters.conversion import Conversion
 from fuzzconv.converters.layers import read_layers
 from fuzzconv.findings.batch import MESSAGES as BATCH_MESSAGES
 from fuzzconv.findings.batch import batch_message
@@ -38,7 +39,7 @@ NOTHING_LEFT = "no layer left before the output"
 IN_LIST = "numbers of a Constant node"
 """In ``value_float``, ``value_ints`` and their like."""
 CONSTANT_AS_BLOB = "layer given a constant as a further input"
-SYMPTOMS = BATCH_MESSAGES | PARAMETER_MESSAGES | {MADE_BY_NONE}
+SYMPTOMS = BATCH_MESSAGES | PARAMETER_MESSAGES | {MADE_BY_NONE, NOTHING_LEFT}
 """What comes of these is chance: a wrong shape or value, a blob that can't be extracted, a crash."""
 
 _SHORT_FILE = "ModelBin read"
@@ -59,6 +60,8 @@ def telling_message(judgement: Judgement, verdict: Verdict) -> str:
     if conversion is None:
         return ""
     case = judgement.case
+    if verdict.stage in ("run", "compare") and _feeds_nothing(conversion, verdict):
+        return NOTHING_LEFT
     if verdict.stage == "run":
         return parameter_message(case, conversion) or batch_message(judgement, conversion)
     if verdict.kind is Kind.CRASH:
@@ -230,6 +233,16 @@ def _storage(tensor: onnx.TensorProto, converter: str) -> str:
         return "constant(float64)"
     typed = not tensor.HasField("raw_data") and 0 not in tensor.dims
     return "constant(float16,typed field)" if tensor.data_type == onnx.TensorProto.FLOAT16 and typed else ""
+
+
+def _feeds_nothing(conversion: Conversion, verdict: Verdict) -> bool:
+    """Whether pnnx named an input as another output than the wrong one: its script feeds no input then."""
+    if conversion.converter != "pnnx" or not conversion.feedings or conversion.feedings[0].inputs:
+        return False
+    layers = read_layers(conversion.param or "")
+    inputs = {name for layer in layers if layer.type == "Input" for name in layer.outputs}
+    outputs = conversion.feedings[0].outputs
+    return any(b.blob in inputs and b.tensor != verdict.evidence.get("output") for b in outputs)
 
 
 def _is_an_input(judgement: Judgement, output: str) -> bool:

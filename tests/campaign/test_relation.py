@@ -50,4 +50,11 @@ def test_a_crash_on_what_onnxruntime_refuses_too_is_doubted(skip: str, doubted: 
 def test_what_a_converter_takes_no_notice_of_names_the_cause() -> None:
     chain = Reduction(None, None, replace(SPECIAL, operators=("Cast", "Max(inputs=3)")), 0.0, 0, True)
     assert _named_after(chain, Blame(operator="Max(inputs=3)")).signature.operators == ("Max(inputs=3)",)
-    assert _named_after(chain, Blame("not determined")) is chain
+    assert _named_after(chain, Blame("not determined")) == chain
+
+
+def test_a_plainer_condition_is_part_of_the_name() -> None:
+    shader = Reduction(None, None, replace(SPECIAL, condition="vulkan"), 0.0, 0, True)
+    assert _named_after(shader, Blame(condition="nopacking")).signature == replace(
+        SPECIAL, condition="nopacking"
+    )

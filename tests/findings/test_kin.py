@@ -66,6 +66,10 @@ def bad(family: str, operators: tuple[str, ...], message: str = "", converter: s
         ),
         (bad("weights", DOUBLE), bad("crash", DOUBLE, "SIGABRT: heap corruption")),
         (
+            bad("weights", ("Gather(int64)",)),
+            Signature("weights", "pnnx", "weights", ("Gather(int64)",), "fp16=1"),
+        ),
+        (
             bad("crash", DOUBLE, "SIGSEGV: ############# pass_ncnn"),
             bad("crash", DOUBLE, "SIGABRT: heap corruption"),
         ),

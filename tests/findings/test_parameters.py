@@ -11,6 +11,7 @@ from small_cases import array, case, judgement, node, verdict
 
 from fuzzconv.findings.parameters import (
     FOLDED_ALONG_ROWS,
+    FOUR_REPEATS,
     LIST_AS_INDEX,
     POOLED_AXES,
     WITHOUT_KEEPDIMS,
@@ -63,6 +64,7 @@ def test_a_select_with_a_list_of_indices_is_one_cause(
         (node("ReduceMin", "x"), 0, 0, ""),
         (node("ReduceMin", "x", keepdims=0), 1, 0, ""),
         (node("Relu", "x"), 1, 0, ""),
+        (node("ReduceMin", "x", axes=[0]), 1, 0, ""),
     ],
 )
 def test_a_reduction_that_should_keep_its_axes(
@@ -111,3 +113,13 @@ def test_what_stands_behind_global_pooling_has_fewer_axes(behind: str, expected:
 def test_a_norm_folded_into_a_product_of_more_than_rows(before: str, expected: str) -> None:
     param = f"7767517\n3 3\nInput in0 0 1 in0\n{before}Gemm linearbn1d_0 1 1 1 out0 10=4\n"
     assert parameter_message(ONE, converted(param)) == expected
+
+
+@pytest.mark.parametrize(
+    ("repeats", "expected"), [("-23302=4,2,1,1,1", FOUR_REPEATS), ("-23302=3,2,1,1", ""), ("0=0 1=4", "")]
+)
+def test_four_repeats_are_a_cause(repeats: str, expected: str) -> None:
+    assert (
+        parameter_message(ONE, converted(f"7767517\n2 2\nInput in0 0 1 in0\nTile t 1 1 in0 out0 {repeats}\n"))
+        == expected
+    )

@@ -30,6 +30,12 @@ IDENTITY_OUT = case([node("Identity", "x", "i"), node("Abs", "x")], X, outputs=(
     [
         (SUM_TWICE, HEAP, SHARED_IN_SUM),
         (SUM_ELSEWHERE, "############# pass_ncnn", SHARED_IN_SUM),
+        (SUM_TWICE, "malloc_consolidate(): unaligned fastbin chunk detected", SHARED_IN_SUM),
+        (
+            SUM_TWICE,
+            "Fatal glibc error: malloc assertion failure in sysmalloc: (old_top == 1)",
+            SHARED_IN_SUM,
+        ),
         (SUM_FIRST, HEAP, ""),
         (SUM_TWICE, "what():  map::at", ""),
         (LIST, "double free or corruption (out)", LIST_AS_INDEX),

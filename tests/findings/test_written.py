@@ -176,6 +176,24 @@ def test_which_of_the_files_lacks_it_tells_the_stage(
     assert (passes_tell(found, bad), files_tell(found, bad)) == (passes, lowering)
 
 
+@pytest.mark.parametrize(
+    ("inputs", "blob", "expected"),
+    [((), "out1", NOTHING_LEFT), ((Binding("x", "in0"),), "out1", ""), ((), "in0", "")],
+)
+@pytest.mark.parametrize(("kind", "stage"), [(Kind.DIVERGENCE, "compare"), (Kind.LOAD_FAILURE, "run")])
+def test_where_an_input_is_named_as_an_output_nothing_is_fed(
+    kind: Kind, stage: str, inputs: tuple[Binding, ...], blob: str, expected: str
+) -> None:
+    made = case(
+        [node("Abs", "x"), node("Mul", "x w", "z")], {"x": array(2)}, {"w": array(1)}, outputs=("y", "z")
+    )
+    bad = verdict("pnnx:fp16=0/cpu", kind, stage, output="y")
+    param = f"7767517\n3 3\nInput a 0 1 {blob}\nInput b 0 1 in1\nAbsVal c 1 1 in1 out0\n"
+    fed = (Feeding(inputs, (Binding("y", "out0"), Binding("z", "out1"))),)
+    conversion = SimpleNamespace(converter="pnnx", param=param, feedings=fed, files={})
+    assert telling_message(judgement(made, bad, conversions={"pnnx:fp16=0": conversion}), bad) == expected
+
+
 def test_an_output_that_no_node_makes_is_lost_without_a_word_or_with_a_crash() -> None:
     made = case([node("Abs", "x", "t")], {"x": array(2)}, {"w": array(2)}, outputs=("t", "w"))
     bad = verdict("pnnx:fp16=0/cpu", Kind.SHAPE_MISMATCH, output="w")
