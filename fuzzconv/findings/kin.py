@@ -26,6 +26,7 @@ _GROUPS = {
     "BinaryOp": "Add Sub Mul Div Pow Max Min Sum Mean",
     "Comparison": "Equal Greater GreaterOrEqual Less LessOrEqual",
     "Logical": "And Or Xor Not",
+    "Pooling": "AveragePool MaxPool LpPool",
     "GlobalPooling": "GlobalAveragePool GlobalMaxPool GlobalLpPool",
     "Squeeze": "Squeeze Unsqueeze",
     "Recurrent": "LSTM GRU RNN",
