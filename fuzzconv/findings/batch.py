@@ -77,12 +77,17 @@ def _constant_keeps_it(
 def _matrix_loses_it(
     judgement: Judgement, conversion: Conversion, feeding: Feeding, layers: Iterable[Layer]
 ) -> bool:
-    """Whether a second operand of a product has one axis fewer, because an image beside it has a batch."""
+    """Whether an operand of a product has one axis fewer, because an image beside it has a batch.
+
+    A second operand never has a batch; a first one that is transposed has its columns there.
+    """
     if all(binding.batch_axis is None for binding in feeding.inputs):
         return False
     case = judgement.case
     products = [node for node in case.model.graph.node if node.op_type in _PRODUCTS]
     operands = {name for node in products for name in node.input[1:2]}
+    if any(a.name == "transA" and a.i for node in products for a in node.attribute):
+        return True
     fed = {b.tensor for b in feeding.inputs if b.batch_axis is not None}
     if any(name in fed and case.inputs[name].ndim == _OF_MATRIX for name in operands):
         return True

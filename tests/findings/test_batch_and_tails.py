@@ -98,6 +98,14 @@ def test_a_matrix_that_is_fed_is_taken_for_a_batch_too(
     assert batch_message(judgement(made), conversion) == expected
 
 
+@pytest.mark.parametrize(("transposed", "expected"), [(1, MATRIX_LOSES_IT), (0, "")])
+def test_the_columns_of_a_transposed_matrix_are_no_batch(transposed: int, expected: str) -> None:
+    nodes = [node("Abs", "x", "t"), node("Gemm", "t w", transA=transposed)]
+    made = case(nodes, {"x": array(1, 2)}, {"w": array(1, 1)})
+    conversion = converted(EINSUM.format("MemoryData w", "0=1 1=1"), {"x": 0}, 0)
+    assert batch_message(judgement(made), conversion) == expected
+
+
 IN_FRONT = "7767517\n3 3\nInput in0 0 1 in0\nGRU gru 1 1 in0 a 0=2\nBatchNorm b 1 1 a out0 0=2\n"
 BEHIND = "7767517\n3 3\nInput in0 0 1 in0\nUnaryOp u 1 1 in0 a 0=0\nGRU gru 1 1 a out0 0=2\n"
 
