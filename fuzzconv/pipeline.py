@@ -26,7 +26,7 @@ from fuzzconv.oracles.rows import (
     leaves_rows_comparable,
     reference_of_baseline,
 )
-from fuzzconv.oracles.values import judge_outputs
+from fuzzconv.oracles.values import WRONG_OUTPUTS, judge_outputs
 from fuzzconv.oracles.weights import WeightFault, judge_weights
 from fuzzconv.recent import Recent
 from fuzzconv.reference.compute import compute_reference, is_remembered
@@ -128,7 +128,8 @@ _FEEDING_ORDER = (
     *(Kind.OK, Kind.SKIPPED, Kind.UNSUPPORTED, Kind.NONDETERMINISM, Kind.DIVERGENCE, Kind.NAN),
     *(Kind.SHAPE_MISMATCH, Kind.LOAD_FAILURE, Kind.CRASH, Kind.HANG),
 )
-"""Where a converter leaves open how its result is fed, the way that comes closest to sense is meant."""
+"""Where a converter leaves open how its result is fed, the way that comes closest to sense is meant: of those
+with wrong results, the one with the fewest wrong outputs."""
 
 
 _NARROW = frozenset({Precision.FP16, Precision.BF16, Precision.VULKAN_BF16})
@@ -142,6 +143,13 @@ class _Trial:
     verdict: Verdict
     result: RunResult | None = None
     actual: Mapping[str, Array | None] | None = None
+
+
+def _distance_from_sense(trial: _Trial) -> tuple[bool, int, int]:
+    kind, evidence = trial.verdict.kind, trial.verdict.evidence
+    wrong = evidence.get(WRONG_OUTPUTS, 0)
+    place = _FEEDING_ORDER.index(kind)
+    return place > _FEEDING_ORDER.index(Kind.SHAPE_MISMATCH), wrong if isinstance(wrong, int) else 0, place
 
 
 class _Road:
@@ -174,7 +182,7 @@ class _Road:
         if EMPTY in self._reference.skip:
             return Verdict(route, Kind.SKIPPED, self._reference.skip)
         tried = [self._judge_feeding(route, conversion, feeding) for feeding in self._useful(conversion)]
-        best = min(tried, key=lambda trial: _FEEDING_ORDER.index(trial.verdict.kind))
+        best = min(tried, key=_distance_from_sense)
         if best.result is not None:
             self.results[str(route)] = best.result
         if best.actual is not None:

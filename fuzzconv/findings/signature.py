@@ -26,11 +26,13 @@ from fuzzconv.findings.tails import absorbed
 from fuzzconv.findings.traits import EXTERNAL, Trait, operators_of, split_operator, traits_of
 from fuzzconv.findings.wordless import HEAP
 from fuzzconv.findings.written import (
+    CONSTANT_AS_BLOB,
     SYMPTOMS,
     is_storage,
     misstored,
     refused_layer,
     storage_cause,
+    takers_of_lists,
     telling_message,
 )
 from fuzzconv.judgement import Judgement
@@ -120,7 +122,9 @@ def signature_of(
     )
     told = telling_message(judgement, verdict) if family in ("result", "load", "crash") else ""
     if told:
-        return replace(frame, message=told, condition="" if told in SYMPTOMS else condition)
+        named = takers_of_lists(case) if told == CONSTANT_AS_BLOB else ()
+        plain = "" if told in SYMPTOMS else condition
+        return replace(frame, operators=named, message=told, condition=plain)
     if family == "crash" and _TELLING.search(frame.message):
         return frame
     operators = misstored(case, verdict, frame.condition)

@@ -252,6 +252,12 @@ def _is_an_input(judgement: Judgement, output: str) -> bool:
     return expected is None or any(np.array_equal(expected.ravel(), array.ravel()) for array in fed)
 
 
+def takers_of_lists(case: Case) -> tuple[str, ...]:
+    """Types of the operators that are given a constant list of integers as a further input."""
+    lists = {t.name for t in stored_tensors(case) if t.data_type == onnx.TensorProto.INT64}
+    return tuple(sorted({node.op_type for node in case.model.graph.node if lists & set(node.input[1:])}))
+
+
 def _too_many_inputs(judgement: Judgement, verdict: Verdict, param: str) -> bool:
     """Whether ncnn refuses a layer for its number of inputs, one of which is a list of axes, sizes or pads.
 

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from fuzzconv.case import Array
 from fuzzconv.reference.reference import Precision, Reference
 from fuzzconv.verdict import Kind
+
+WRONG_OUTPUTS = "wrong_outputs"
+"""Key of a verdict's evidence."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Comparison:
         bad: how many elements are out of bound or not finite.
         size: how many elements there are.
         shape, actual_shape: the reference's and the actual shape (None: came back empty).
+        wrong_outputs: how many of the case's outputs are wrong, this one among them.
     """
 
     output: str
@@ -49,6 +53,7 @@ class Comparison:
     size: int = 0
     shape: tuple[int, ...] = ()
     actual_shape: tuple[int, ...] | None = None
+    wrong_outputs: int = 0
 
     def __bool__(self) -> bool:
         return self.kind is Kind.OK
@@ -71,6 +76,7 @@ class Comparison:
                 "actual": self.actual,
                 "bad": self.bad,
                 "size": self.size,
+                WRONG_OUTPUTS: self.wrong_outputs,
             }
         return facts
 
@@ -92,7 +98,8 @@ def judge_outputs(
         compare(expected, actual.get(name), bounds[name], output=name)
         for name, expected in reference.outputs.items()
     ]
-    return max(comparisons, key=lambda c: (c.kind.rank, c.max_ratio))
+    worst = max(comparisons, key=lambda c: (c.kind.rank, c.max_ratio))
+    return replace(worst, wrong_outputs=sum(not comparison for comparison in comparisons))
 
 
 def compare(

@@ -23,6 +23,7 @@ from fuzzconv.findings.written import (
     misstored,
     passes_tell,
     storage_cause,
+    takers_of_lists,
     telling_message,
 )
 from fuzzconv.reference.reference import Reference
@@ -247,6 +248,15 @@ def test_an_input_that_should_be_a_parameter_is_one_cause_whatever_operator(oper
     assert load_failure(ONE_BLOB_ONLY) == CONSTANT_AS_BLOB
     assert load_failure(ONE_BLOB_ONLY, axes="Input") != CONSTANT_AS_BLOB
     assert load_failure("layer load_param 1 y failed") != CONSTANT_AS_BLOB
+
+
+def test_the_operator_that_is_given_the_list_is_named() -> None:
+    lists = {"axes": np.int64([1]), "pads": np.int64([0, 1, 0, 1])}
+    made = case(
+        [node("ReduceSum", "x axes", "t"), node("Mul", "t w")], {"x": array(1, 2)}, {**lists, "w": array(1)}
+    )
+    assert takers_of_lists(made) == ("ReduceSum",)
+    assert takers_of_lists(case([node("Pad", "x pads")], {"x": array(1, 2)}, lists)) == ("Pad",)
 
 
 UNSQUEEZE = "7767517\n3 3\nInput x 0 1 x\nExpandDims unsqueeze_0 1 1 x a 0=9\n{} f 1 1 a y\n"
