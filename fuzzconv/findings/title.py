@@ -19,7 +19,7 @@ from fuzzconv.findings.parameters import (
     WITHOUT_PADS,
 )
 from fuzzconv.findings.traits import LARGE, OLD_OPSET, split_operator
-from fuzzconv.findings.wordless import MADE_BY_NONE, SHARED_IN_SUM
+from fuzzconv.findings.wordless import LONE_OPERAND, MADE_BY_NONE, SHARED_IN_SUM
 from fuzzconv.findings.written import CONSTANT_AS_BLOB, IN_LIST, NOTHING_LEFT
 from fuzzconv.runtime.options import SWITCHES, switches_of
 from fuzzconv.verdict import Kind, Verdict
@@ -46,6 +46,7 @@ _ANY = {
     LIST_AS_INDEX: "Gather with a list of indices",
     SHARED_IN_SUM: "Sum of three or more, one of the further operands used elsewhere too,",
     GELU: "Gelu written out in its tanh form",
+    LONE_OPERAND: "an operator of two whose first operand is a scalar constant or its only one",
     MADE_BY_NONE: "an output that is an input or a constant",
     CONSTANT_AS_BLOB: "a layer of one input that is given a constant (axes, pads) as a second one",
     CONSTANT_KEEPS_IT: "a constant that keeps its batch axis where the others lose theirs",

@@ -1,6 +1,6 @@
-"""Crashes of pnnx that tell nothing: what in the graph damages its memory.
+"""Crashes of converters that tell nothing of their own: what in the graph makes them die.
 
-It dies later than it is damaged, at a place that is chance, so the graph names the cause and not the
+pnnx dies later than it is damaged, at a place that is chance, so the graph names the cause and not the
 operators around it. ``wordless_message`` knows the faults that were found by reading the source; another one
 that shows the same way keeps the signature of its operators.
 """
@@ -11,27 +11,36 @@ import re
 from collections import Counter
 
 from fuzzconv.case import Case
+from fuzzconv.findings.draft import stored_tensors
 from fuzzconv.findings.parameters import LIST_AS_INDEX, gathers_list
 from fuzzconv.verdict import Kind, Verdict
 
 SHARED_IN_SUM = "further operand of Sum that is used elsewhere"
 MADE_BY_NONE = "output that no node makes"
+LONE_OPERAND = "operand that has no second one, or a scalar in front of it"
 
 HEAP = re.compile(
     r".*(double free|corrupt|(malloc|free)\w*\(\)|realloc\(\)|invalid pointer|malloc assertion).*"
 )
 """What the C library says of a damaged heap."""
 _WORDLESS = re.compile(rf"#+ pass_\w+( onnx)?|\(it printed nothing\)|{HEAP.pattern}")
+_INDEX = "CHECK failed: (index)"
+"""What protobuf says of an element that a list does not have."""
+_BINARY = frozenset({"Add", "Sub", "Mul", "Div", "Max", "Min", "Pow"})
+_TURNED = frozenset({"Sub", "Div"})
+"""They get another name when their scalar is taken away, and are not looked at again."""
 _NOTHING_DONE = frozenset({"Identity", "Constant"})
 _NOT_UNROLLED = 2
 """Operands of ``Sum`` that pnnx's ``add`` takes; each further one gets an ``add`` of its own."""
 
 
 def wordless_message(case: Case, verdict: Verdict) -> str:
-    """The known cause in the graph of a crash of pnnx without a word of its own; empty when there is none."""
+    """The known cause in the graph of a crash without a word of the tool's own; empty when there is none."""
     said = str(verdict.evidence.get("message") or "")
-    if verdict.kind is not Kind.CRASH or verdict.stage != "convert" or verdict.route.converter != "pnnx":
+    if verdict.kind is not Kind.CRASH or verdict.stage != "convert":
         return ""
+    if verdict.route.converter != "pnnx":
+        return LONE_OPERAND if _INDEX in said and _has_lone_operand(case) else ""
     if not _WORDLESS.fullmatch(said):
         return ""
     if _shares_in_sum(case):
@@ -39,6 +48,20 @@ def wordless_message(case: Case, verdict: Verdict) -> str:
     if HEAP.search(said) and gathers_list(case):
         return LIST_AS_INDEX
     return MADE_BY_NONE if has_output_of_none(case) else ""
+
+
+def _has_lone_operand(case: Case) -> bool:
+    """onnx2ncnn reads a second operand, also where it has just taken a scalar away from in front of it.
+
+    Source: ``fuse_binaryop_with_scalar`` of ``onnx2ncnn.cpp``.
+    """
+    scalars = {tensor.name for tensor in stored_tensors(case) if not tensor.dims}
+    for node in case.model.graph.node:
+        if node.op_type in _BINARY and len(node.input) == 1:
+            return True
+        if node.op_type in _BINARY - _TURNED and node.input[0] in scalars:
+            return True
+    return False
 
 
 def _shares_in_sum(case: Case) -> bool:

@@ -11,7 +11,7 @@ from small_cases import array, case, judgement, node, verdict
 from fuzzconv.case import Case
 from fuzzconv.findings.parameters import LIST_AS_INDEX
 from fuzzconv.findings.signature import signature_of
-from fuzzconv.findings.wordless import MADE_BY_NONE, SHARED_IN_SUM, wordless_message
+from fuzzconv.findings.wordless import LONE_OPERAND, MADE_BY_NONE, SHARED_IN_SUM, wordless_message
 from fuzzconv.verdict import Kind
 
 X = {"x": array(1, 2)}
@@ -21,6 +21,7 @@ ONE = case([node("Gather", "x i")], X, {"i": np.array(0)})
 SUM_TWICE = case([node("Sum", "x x x")], X)
 SUM_ELSEWHERE = case([node("Ceil", "x", "t"), node("Abs", "t", "z"), node("Sum", "x z t")], X)
 SUM_FIRST = case([node("Sum", "x x w")], X, {"w": array(1, 2)})
+SCALAR_FIRST = case([node("Add", "s x")], X, {"s": np.float32(1)})
 CONSTANT_OUT = case([node("Cosh", "x")], X, {"w": array(1)}, outputs=("y", "w"))
 IDENTITY_OUT = case([node("Identity", "x", "i"), node("Abs", "x")], X, outputs=("y", "i"))
 
@@ -54,6 +55,24 @@ def test_the_graph_names_the_cause_where_the_tool_says_nothing(
     files = SimpleNamespace(converter="pnnx", param=None, feedings=(), files={})
     signature = signature_of(judgement(made, bad, conversions={"pnnx:fp16=0": files}), bad, ())
     assert (signature.operators == ()) is bool(expected)
+
+
+@pytest.mark.parametrize(
+    ("made", "message", "expected"),
+    [
+        (case([node("Max", "x")], X), "what():  CHECK failed: (index) < (current_size_):", LONE_OPERAND),
+        (SCALAR_FIRST, "what():  CHECK failed: (index) < (current_size_):", LONE_OPERAND),
+        (SCALAR_FIRST, "Unknown data type 0", ""),
+        (case([node("Sub", "s x")], X, {"s": np.float32(1)}), "CHECK failed: (index)", ""),
+        (case([node("Add", "x s")], X, {"s": np.float32(1)}), "CHECK failed: (index)", ""),
+        (case([node("Add", "s x")], X, {"s": array(1)}), "CHECK failed: (index)", ""),
+    ],
+)
+def test_the_legacy_converter_reads_an_operand_that_is_not_there(
+    made: Case, message: str, expected: str
+) -> None:
+    bad = verdict("onnx2ncnn/cpu", Kind.CRASH, "convert", message=message, signal="SIGABRT")
+    assert wordless_message(made, bad) == expected
 
 
 @pytest.mark.parametrize(
