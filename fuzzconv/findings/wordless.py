@@ -13,6 +13,7 @@ from collections import Counter
 from fuzzconv.case import Case
 from fuzzconv.findings.draft import stored_tensors
 from fuzzconv.findings.parameters import LIST_AS_INDEX, gathers_list
+from fuzzconv.findings.subgraph import moving_nodes
 from fuzzconv.verdict import Kind, Verdict
 
 SHARED_IN_SUM = "further operand of Sum that is used elsewhere"
@@ -29,7 +30,7 @@ _INDEX = "CHECK failed: (index)"
 _BINARY = frozenset({"Add", "Sub", "Mul", "Div", "Max", "Min", "Pow"})
 _TURNED = frozenset({"Sub", "Div"})
 """They get another name when their scalar is taken away, and are not looked at again."""
-_NOTHING_DONE = frozenset({"Identity", "Constant"})
+_NOTHING_DONE = frozenset({"Identity", "Dropout"})
 _NOT_UNROLLED = 2
 """Operands of ``Sum`` that pnnx's ``add`` takes; each further one gets an ``add`` of its own."""
 
@@ -74,5 +75,6 @@ def _shares_in_sum(case: Case) -> bool:
 def has_output_of_none(case: Case) -> bool:
     """Whether an output is a constant or an input, or will be when nodes that do nothing are taken out."""
     graph = case.model.graph
-    made = {name for node in graph.node if node.op_type not in _NOTHING_DONE for name in node.output}
+    moving = (graph.node[position] for position in moving_nodes(case))
+    made = {name for node in moving if node.op_type not in _NOTHING_DONE for name in node.output}
     return any(output.name not in made for output in graph.output)

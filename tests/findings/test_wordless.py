@@ -23,6 +23,7 @@ SUM_ELSEWHERE = case([node("Ceil", "x", "t"), node("Abs", "t", "z"), node("Sum",
 SUM_FIRST = case([node("Sum", "x x w")], X, {"w": array(1, 2)})
 SCALAR_FIRST = case([node("Add", "s x")], X, {"s": np.float32(1)})
 CONSTANT_OUT = case([node("Cosh", "x")], X, {"w": array(1)}, outputs=("y", "w"))
+FOLDED_OUT = case([node("Abs", "w", "z"), node("Abs", "x")], X, {"w": array(1)}, outputs=("y", "z"))
 IDENTITY_OUT = case([node("Identity", "x", "i"), node("Abs", "x")], X, outputs=("y", "i"))
 
 
@@ -45,6 +46,8 @@ IDENTITY_OUT = case([node("Identity", "x", "i"), node("Abs", "x")], X, outputs=(
         (CONSTANT_OUT, HEAP, MADE_BY_NONE),
         (IDENTITY_OUT, "(it printed nothing)", MADE_BY_NONE),
         (IDENTITY_OUT, "what():  map::at", ""),
+        (FOLDED_OUT, HEAP, MADE_BY_NONE),
+        (case([node("Abs", "x")], X), HEAP, ""),
     ],
 )
 def test_the_graph_names_the_cause_where_the_tool_says_nothing(
