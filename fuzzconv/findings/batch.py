@@ -9,18 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from fuzzconv.case import Case
 from fuzzconv.converters.conversion import Conversion, Feeding
 from fuzzconv.converters.layers import Layer, read_layers
 from fuzzconv.findings.draft import stored_tensors
+from fuzzconv.findings.rebuild import tensor_values
 from fuzzconv.findings.tails import RECURRENT_LAYERS
 from fuzzconv.judgement import Judgement
 
 CONSTANT_KEEPS_IT = "constant that keeps its batch axis"
 BESIDE_RECURRENT = "batch axis beside a recurrent layer"
 MATRIX_LOSES_IT = "matrix whose first axis is taken for a batch"
-MESSAGES = frozenset({CONSTANT_KEEPS_IT, BESIDE_RECURRENT, MATRIX_LOSES_IT})
+TRANSPOSED = "transposed first operand beside a batch axis"
+FIVE_AXES = "tensor of five axes and no batch among them"
+MESSAGES = frozenset({CONSTANT_KEEPS_IT, BESIDE_RECURRENT, MATRIX_LOSES_IT, TRANSPOSED, FIVE_AXES})
 """What comes of these is chance: a wrong shape or value, a blob that can't be extracted, a crash of ncnn."""
 
+_MOST_AXES = 4
+"""Axes of an ncnn blob."""
 _PRODUCTS = frozenset({"Einsum", "Gemm", "MatMul"})
 _OF_MATRIX = 2
 _OF_RECURRENT = 1
@@ -46,6 +52,11 @@ def batch_message(judgement: Judgement, conversion: Conversion) -> str:
         return CONSTANT_KEEPS_IT
     if _matrix_loses_it(judgement, conversion, feeding, layers):
         return MATRIX_LOSES_IT
+    batched = any(binding.batch_axis is not None for binding in feeding.inputs)
+    if batched and _transposes(judgement.case):
+        return TRANSPOSED
+    if not batched and _has_five_axes(judgement.case):
+        return FIVE_AXES
     return BESIDE_RECURRENT if _axis_changes_beside_recurrent(feeding, layers) else ""
 
 
@@ -77,17 +88,12 @@ def _constant_keeps_it(
 def _matrix_loses_it(
     judgement: Judgement, conversion: Conversion, feeding: Feeding, layers: Iterable[Layer]
 ) -> bool:
-    """Whether an operand of a product has one axis fewer, because an image beside it has a batch.
-
-    A second operand never has a batch; a first one that is transposed has its columns there.
-    """
+    """Whether a second operand of a product has one axis fewer, because an image beside it has a batch."""
     if all(binding.batch_axis is None for binding in feeding.inputs):
         return False
     case = judgement.case
     products = [node for node in case.model.graph.node if node.op_type in _PRODUCTS]
     operands = {name for node in products for name in node.input[1:2]}
-    if any(a.name == "transA" and a.i for node in products for a in node.attribute):
-        return True
     fed = {b.tensor for b in feeding.inputs if b.batch_axis is not None}
     if any(name in fed and case.inputs[name].ndim == _OF_MATRIX for name in operands):
         return True
@@ -97,6 +103,21 @@ def _matrix_loses_it(
     used = {name for layer in layers if layer.type in _PRODUCTS for name in layer.inputs[1:]}
     constants = _written_constants(conversion.param or "")
     return any(blob in used and written in matrices for blob, written in constants)
+
+
+def _transposes(case: Case) -> bool:
+    """Whether a ``Gemm`` takes its first operand transposed: pnnx forgets the shape of that."""
+    gemms = (node for node in case.model.graph.node if node.op_type == "Gemm")
+    return any(attribute.name == "transA" and attribute.i for node in gemms for attribute in node.attribute)
+
+
+def _has_five_axes(case: Case) -> bool:
+    """Whether a tensor within has more axes than a blob, though none that is fed has."""
+    if any(array.ndim > _MOST_AXES for array in case.inputs.values()):
+        return False
+    values = tensor_values(case) or {}
+    made = {name for node in case.model.graph.node for name in node.output}
+    return any(array.ndim > _MOST_AXES for name, array in values.items() if name in made)
 
 
 def _written_constants(param: str) -> Iterable[tuple[str, tuple[int, ...]]]:

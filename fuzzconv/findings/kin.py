@@ -18,7 +18,7 @@ from dataclasses import replace
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.signature import UNKNOWN_LAYER, covers, same_frame
 from fuzzconv.findings.traits import EXTERNAL, split_operator
-from fuzzconv.findings.written import IN_LIST, SYMPTOMS, is_storage
+from fuzzconv.findings.written import IN_LIST, SYMPTOMS
 
 _GROUPS = {
     "Reduction": "ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd "
@@ -64,9 +64,8 @@ def is_symptom(known: Signature, other: Signature) -> bool:
         return {known.condition, other.condition} <= {"", "fp16=1"}
     if known.condition != other.condition:
         return False
-    if known.operators == other.operators and any(map(is_storage, known.operators)):
-        unread = any(word in operator for word in _UNREAD for operator in known.operators)
-        return unread or (wordless(known) and wordless(other))
+    if known.operators == other.operators and any(w in o for w in _UNREAD for o in known.operators):
+        return True
     if known.message == other.message and known.message in SYMPTOMS:
         return True
     if known.message == other.message and known.message.startswith(UNKNOWN_LAYER):

@@ -6,7 +6,13 @@ import math
 from collections.abc import Sequence
 
 from fuzzconv.errors import UsageError
-from fuzzconv.findings.batch import BESIDE_RECURRENT, CONSTANT_KEEPS_IT, MATRIX_LOSES_IT
+from fuzzconv.findings.batch import (
+    BESIDE_RECURRENT,
+    CONSTANT_KEEPS_IT,
+    FIVE_AXES,
+    MATRIX_LOSES_IT,
+    TRANSPOSED,
+)
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.fusion import FUSED, GELU
 from fuzzconv.findings.parameters import (
@@ -52,6 +58,8 @@ _ANY = {
     CONSTANT_KEEPS_IT: "a constant that keeps its batch axis where the others lose theirs",
     FOUR_REPEATS: "repeating along four axes",
     FOLDED_ALONG_ROWS: "a BatchNormalization behind a product of rank 3, folded into it,",
+    TRANSPOSED: "Gemm with transA=1 behind a layer with a batch",
+    FIVE_AXES: "a tensor of five axes, none of which is a batch,",
     MATRIX_LOSES_IT: "a product with a matrix whose first axis is taken for a batch",
     BESIDE_RECURRENT: "a recurrent layer beside a layer with another batch axis",
 }

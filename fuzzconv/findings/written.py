@@ -16,8 +16,8 @@ import onnx
 from fuzzconv.case import Case
 from fuzzconv.converters.conversion import Conversion
 from fuzzconv.converters.layers import read_layers
+from fuzzconv.findings.batch import FIVE_AXES, batch_message
 from fuzzconv.findings.batch import MESSAGES as BATCH_MESSAGES
-from fuzzconv.findings.batch import batch_message
 from fuzzconv.findings.draft import stored_tensors
 from fuzzconv.findings.fusion import FUSED, GELU, fusion_message, gelu_message
 from fuzzconv.findings.parameters import (
@@ -66,8 +66,11 @@ def telling_message(judgement: Judgement, verdict: Verdict) -> str:
         return parameter_message(case, conversion) or batch_message(judgement, conversion)
     if verdict.kind is Kind.CRASH:
         return wordless_message(case, verdict)
+    if verdict.kind is Kind.LOAD_FAILURE and _too_many_inputs(judgement, verdict, conversion.param or ""):
+        return CONSTANT_AS_BLOB
     if verdict.kind is Kind.LOAD_FAILURE:
-        return CONSTANT_AS_BLOB if _too_many_inputs(judgement, verdict, conversion.param or "") else ""
+        refused = _REFUSED_LAYER.search(str(verdict.evidence.get("message")))
+        return FIVE_AXES if refused and batch_message(judgement, conversion) == FIVE_AXES else ""
     if not conversion.feedings:
         return ""
     lines = [line.split() for line in (conversion.param or "").splitlines()]

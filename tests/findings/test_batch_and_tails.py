@@ -10,7 +10,14 @@ from small_cases import array, case, judgement, node, verdict
 
 from fuzzconv.case import Case
 from fuzzconv.converters.conversion import Binding, Feeding
-from fuzzconv.findings.batch import BESIDE_RECURRENT, CONSTANT_KEEPS_IT, MATRIX_LOSES_IT, batch_message
+from fuzzconv.findings.batch import (
+    BESIDE_RECURRENT,
+    CONSTANT_KEEPS_IT,
+    FIVE_AXES,
+    MATRIX_LOSES_IT,
+    TRANSPOSED,
+    batch_message,
+)
 from fuzzconv.findings.signature import signature_of
 from fuzzconv.findings.tails import absorbed
 from fuzzconv.verdict import Kind
@@ -98,12 +105,31 @@ def test_a_matrix_that_is_fed_is_taken_for_a_batch_too(
     assert batch_message(judgement(made), conversion) == expected
 
 
-@pytest.mark.parametrize(("transposed", "expected"), [(1, MATRIX_LOSES_IT), (0, "")])
-def test_the_columns_of_a_transposed_matrix_are_no_batch(transposed: int, expected: str) -> None:
+@pytest.mark.parametrize(("transposed", "axis", "expected"), [(1, 0, TRANSPOSED), (0, 0, ""), (1, None, "")])
+def test_the_columns_of_a_transposed_matrix_are_no_batch(
+    transposed: int, axis: int | None, expected: str
+) -> None:
     nodes = [node("Abs", "x", "t"), node("Gemm", "t w", transA=transposed)]
     made = case(nodes, {"x": array(1, 2)}, {"w": array(1, 1)})
-    conversion = converted(EINSUM.format("MemoryData w", "0=1 1=1"), {"x": 0}, 0)
+    conversion = converted(EINSUM.format("MemoryData w", "0=1 1=1"), {"x": axis}, axis)
     assert batch_message(judgement(made), conversion) == expected
+
+
+@pytest.mark.parametrize(
+    ("axes", "fed", "axis", "expected"),
+    [([0], 4, None, FIVE_AXES), ([0], 4, 0, ""), ([0], 3, None, ""), ([0], 5, None, "")],
+)
+def test_five_axes_within_are_too_many_without_a_batch(
+    axes: list[int], fed: int, axis: int | None, expected: str
+) -> None:
+    made = case(
+        [node("Unsqueeze", "x", "t", axes=axes), node("Abs", "t")], {"x": array(*(1,) * fed)}, opset=11
+    )
+    unsqueezed = converted("7767517\n2 2\nInput in0 0 1 in0\nExpandDims e 1 1 in0 out0\n", {"x": axis}, axis)
+    assert batch_message(judgement(made), unsqueezed) == expected
+    refused = verdict("pnnx:fp16=0/cpu", Kind.LOAD_FAILURE, "load", message="layer load_param 1 e failed")
+    found = judgement(made, refused, conversions={"pnnx:fp16=0": unsqueezed})
+    assert (signature_of(found, refused).message == FIVE_AXES) is bool(expected)
 
 
 IN_FRONT = "7767517\n3 3\nInput in0 0 1 in0\nGRU gru 1 1 in0 a 0=2\nBatchNorm b 1 1 a out0 0=2\n"

@@ -65,7 +65,6 @@ def bad(family: str, operators: tuple[str, ...], message: str = "", converter: s
             bad("crash", LISTED, "SIGSEGV: Unknown data type N", "onnx2ncnn"),
             bad("crash", LISTED, "SIGABRT: what(): CHECK failed", "onnx2ncnn"),
         ),
-        (bad("weights", DOUBLE), bad("crash", DOUBLE, "SIGABRT: heap corruption")),
         (
             bad("weights", ("Gather(int64)",)),
             Signature("weights", "pnnx", "weights", ("Gather(int64)",), "fp16=1"),
@@ -103,6 +102,7 @@ def test_what_one_cause_shows_alternately_is_one_finding(known: Signature, other
         ),
         (bad("weights", EXTERNAL), bad("weights", ("constants(external data in an unusual file)",))),
         (bad("weights", DOUBLE), bad("crash", DOUBLE, "SIGABRT: what(): map::at")),
+        (bad("weights", DOUBLE), bad("crash", DOUBLE, "SIGABRT: heap corruption")),
         (bad("crash", ("Sum",), "SIGSEGV: ############# pass_ncnn"), bad("crash", ("Conv",), "SIGSEGV")),
         (bad("crash", ("Sum",), "SIGABRT: what(): map::at"), bad("crash", ("Sum",), "SIGSEGV")),
         (bad("load", ("Sum",), "extract failed"), bad("crash", ("Sum",), "SIGSEGV")),
