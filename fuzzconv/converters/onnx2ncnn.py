@@ -7,6 +7,7 @@ can only stand for a batch of one.
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 
 from fuzzconv.case import Case
@@ -17,6 +18,7 @@ from fuzzconv.converters.process import Limits, PlainRunner, Runner
 
 _PARAM, _WEIGHTS = "model.ncnn.param", "model.ncnn.bin"
 _MAX_RANK = 4  # of ncnn::Mat
+_FLOAT = "float32"
 
 
 class Onnx2NcnnConverter:
@@ -91,6 +93,7 @@ def unfeedable_reason(case: Case) -> str:
 def possible_feedings(case: Case, param: str) -> tuple[Feeding, ...]:
     """Without the first axis, then as is; only those that ncnn's ranks allow.
 
+    Integers are fed as integers or as floats: ncnn's layers are not of one mind, and nothing says which.
     Tensors that are no blobs of the ``.param`` are left out: the converter lost them. (When the ``.param``
     can't be read, because of names with spaces, none is left out.) Outputs come in the order in which the
     network makes them: ncnn's light mode frees a blob when a layer has used it, and an output of the graph
@@ -103,14 +106,18 @@ def possible_feedings(case: Case, param: str) -> tuple[Feeding, ...]:
         made = {name: position for position, name in enumerate(blobs)}
         outputs = sorted((p for p in outputs if p.tensor in made), key=lambda port: made[port.tensor])
     feedings = []
-    for dropped in (1, 0):
+    whole = any(port.blob_dtype != _FLOAT for port in inputs)
+    for dropped, as_float in product((1, 0), (False, True) if whole else (False,)):
         if all(1 <= (port.rank or 0) - dropped <= _MAX_RANK for port in inputs) and all(
             port.rank is None or port.rank - dropped <= _MAX_RANK for port in outputs
         ):
             axis = 0 if dropped else None
             feedings.append(
                 Feeding(
-                    tuple(Binding(p.tensor, p.tensor, None, p.blob_dtype, axis) for p in inputs),
+                    tuple(
+                        Binding(p.tensor, p.tensor, None, _FLOAT if as_float else p.blob_dtype, axis)
+                        for p in inputs
+                    ),
                     tuple(Binding(p.tensor, p.tensor, None, p.output_dtype, axis) for p in outputs),
                 )
             )

@@ -36,6 +36,7 @@ _GROUPS = {
     "Interp": "Resize Upsample",
 }
 _WORDLESS = re.compile(r"(SIG\w+)?(: )?(heap corruption|#+ pass_\w+|\(it printed nothing\))?")
+_NCNN = "ncnn"
 _UNREAD = (EXTERNAL, IN_LIST, "constants(computed)")
 """Constants of which a converter reads nothing, so that what it says comes from what happens to be there."""
 _SIZE = re.compile(r"large|rank=\d+")
@@ -62,6 +63,8 @@ def is_symptom(known: Signature, other: Signature) -> bool:
         return False
     if known.family == other.family == "weights" and known.operators == other.operators:
         return {known.condition, other.condition} <= {"", "fp16=1"}
+    if known.family == other.family == "result" and known.operators == other.operators:
+        return known.converter == _NCNN and _one_row_in_the_other(known, other)
     if known.condition != other.condition:
         return False
     if known.operators == other.operators and any(w in o for w in _UNREAD for o in known.operators):
@@ -72,6 +75,12 @@ def is_symptom(known: Signature, other: Signature) -> bool:
         return bool(_names(known) & _names(other))
     crashes = known.family == other.family == "crash" and known.stage == other.stage
     return crashes and wordless(known) and wordless(other) and is_variant(known, _said(other, known.message))
+
+
+def _one_row_in_the_other(one: Signature, other: Signature) -> bool:
+    """Whether both fail under option rows of the CPU alone, and one row sets all that the other sets."""
+    rows = [set(signature.condition.split("+")) for signature in (one, other)]
+    return not {"", "vulkan"} & (rows[0] | rows[1]) and (rows[0] < rows[1] or rows[1] < rows[0])
 
 
 def _names(signature: Signature) -> set[str]:

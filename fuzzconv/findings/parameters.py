@@ -43,7 +43,7 @@ _SELECT = re.compile(r"^(Tensor\.select|Tensor\.slice|torch\.unbind) ", re.MULTI
 _LINEAR_OF_ROWS = re.compile(r"^Reshape +linearbn1d_\d+_ncnnreshape", re.MULTILINE)
 """A Linear with a BatchNorm in it, applied to more than rows: the norm's channels are no columns then."""
 _NO_AXES = "-23303=0"
-"""How a ``.param`` says that ``Reduction``'s array of axes is empty."""
+"""How a ``.param`` says that ``Reduction`` has no axes; for all axes it has a flag, or lists them."""
 _PADS = ("0", "1", "2", "3", "7", "8")
 """Keys of ``Padding``'s sizes: top, bottom, left, right, front, behind."""
 _AXES_DONT_MATTER = frozenset(
@@ -65,7 +65,7 @@ def parameter_message(case: Case, conversion: Conversion) -> str:
         return LIST_AS_INDEX
     reductions = [_settings(words) for words in layers if words[0] == "Reduction"]
     reducing = [node for node in case.model.graph.node if node.op_type.startswith("Reduce")]
-    if any(_NO_AXES in words for words in layers) and _all(_has_axes(n, stored) for n in reducing):
+    if any(_NO_AXES in words for words in layers) and any(_has_axes(node, stored) for node in reducing):
         return WITHOUT_AXES
     whole = any(r.get("1") == "1" and r.get("4", "0") == "0" for r in reductions)
     reducing_all = [node for node in reducing if not _has_axes(node, stored)]

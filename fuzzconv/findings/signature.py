@@ -71,6 +71,8 @@ _MASKS = (
 _LONGEST_MESSAGE = 160
 UNKNOWN_LAYER = "unknown layer "
 """How the message of a failure for a layer that ncnn doesn't have begins."""
+UNKNOWN_TORCH = f"{UNKNOWN_LAYER}torch.*"
+"""pnnx writes a torch operator that ncnn has no layer for as it is, and says nothing: one fault for all."""
 _PLUMBING = frozenset({"Input", "MemoryData", "Noop", "Split", "Squeeze", "ExpandDims", "Reshape", "Flatten"})
 """Layers that move nothing but names and axes; converters differ in them."""
 _NEAR = 0.1
@@ -125,7 +127,7 @@ def signature_of(
         named = takers_of_lists(case) if told == CONSTANT_AS_BLOB else ()
         plain = "" if told in SYMPTOMS else condition
         return replace(frame, operators=named, message=told, condition=plain)
-    if family == "crash" and _TELLING.search(frame.message):
+    if (family == "crash" and _TELLING.search(frame.message)) or frame.message == UNKNOWN_TORCH:
         return frame
     operators = misstored(case, verdict, frame.condition)
     if traits is not None or family == "weights":
@@ -323,7 +325,7 @@ def _message(verdict: Verdict) -> str:
         return ""
     unknown = verdict.evidence.get("unknown_layer")
     if unknown:
-        return f"{UNKNOWN_LAYER}{unknown}"
+        return UNKNOWN_TORCH if str(unknown).startswith("torch.") else f"{UNKNOWN_LAYER}{unknown}"
     said = (str(verdict.evidence.get(key) or "") for key in ("signal", "message"))
     return _joined(normalise_message(text) for text in said)
 

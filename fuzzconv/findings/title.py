@@ -24,6 +24,7 @@ from fuzzconv.findings.parameters import (
     WITHOUT_KEEPDIMS,
     WITHOUT_PADS,
 )
+from fuzzconv.findings.signature import UNKNOWN_TORCH
 from fuzzconv.findings.traits import LARGE, OLD_OPSET, split_operator
 from fuzzconv.findings.wordless import LONE_OPERAND, MADE_BY_NONE, SHARED_IN_SUM
 from fuzzconv.findings.written import CONSTANT_AS_BLOB, IN_LIST, NOTHING_LEFT
@@ -54,6 +55,7 @@ _ANY = {
     GELU: "Gelu written out in its tanh form",
     LONE_OPERAND: "an operator of two whose first operand is a scalar constant or its only one",
     MADE_BY_NONE: "an output that is an input or a constant",
+    UNKNOWN_TORCH: "an operator that stays torch's",
     CONSTANT_AS_BLOB: "a layer of one input that is given a constant (axes, pads) as a second one",
     CONSTANT_KEEPS_IT: "a constant that keeps its batch axis where the others lose theirs",
     FOUR_REPEATS: "repeating along four axes",
@@ -145,8 +147,9 @@ def _outcome(signature: Signature, verdict: Verdict) -> str:
     if signature.family == "refused":
         return f"is refused{_in_brackets(signature.message)}"
     if signature.family == "load":
+        unknown = evidence.get("unknown_layer")
         told = evidence.get("message") if signature.message in _ANY else signature.message
-        return f"can't be run by ncnn{_in_brackets(told)}"
+        return f"can't be run by ncnn{_in_brackets(f'unknown layer {unknown}' if unknown else told)}"
     return _wrong_values(verdict)
 
 

@@ -22,6 +22,12 @@ def test_both_forms_are_offered_squeezed_first() -> None:
     assert as_is.inputs[0].prepare(x).shape == (1, 3, 4, 5)
 
 
+def test_integers_are_offered_as_integers_and_as_floats() -> None:
+    case = make_case([node("Neg", ["x"], ["y"])], {"x": zeros(1, 3, dtype="int64")}, [("y", (1, 3))])
+    fed = [(f.inputs[0].squeeze_axis, f.inputs[0].dtype) for f in possible_feedings(case, RELU_PARAM)]
+    assert fed == [(0, "int32"), (0, "float32"), (None, "int32"), (None, "float32")]
+
+
 def test_only_forms_that_ncnn_has_are_offered() -> None:
     assert [f.inputs[0].squeeze_axis for f in possible_feedings(relu(1, 2, 3, 4, 5), RELU_PARAM)] == [0]
     assert [f.inputs[0].squeeze_axis for f in possible_feedings(relu(1), RELU_PARAM)] == [None]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from fuzzconv.findings.batch import BESIDE_RECURRENT, CONSTANT_KEEPS_IT
@@ -38,6 +40,22 @@ def test_operators_of_one_group_and_words_of_size_make_no_cause_of_their_own(kno
 )
 def test_other_words_tell_causes_apart(known: str, other: str) -> None:
     assert not is_variant(wrong(known), wrong(other))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("bf16s", "bf16s+nopacking", True),
+        ("bf16s+nopacking", "bf16s", True),
+        ("bf16s", "nopacking", False),
+        ("", "nopacking", False),
+        ("vulkan", "vulkan+bf16s", False),
+    ],
+)
+def test_a_row_within_a_row_is_one_cause_of_one_operator(one: str, other: str, same: bool) -> None:
+    known, new = (Signature("result", "ncnn", "compare", ("Conv(group)",), row) for row in (one, other))
+    assert is_symptom(known, new) is same
+    assert not is_symptom(replace(known, operators=("Conv",)), new)
 
 
 def test_a_condition_tells_causes_apart_whatever_the_size() -> None:

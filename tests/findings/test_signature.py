@@ -8,6 +8,7 @@ from small_cases import array, case, judgement, node, verdict
 
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.signature import (
+    UNKNOWN_TORCH,
     coarse,
     covers,
     failures,
@@ -16,6 +17,7 @@ from fuzzconv.findings.signature import (
     same_values,
     signature_of,
 )
+from fuzzconv.findings.title import title_of
 from fuzzconv.judgement import Judgement
 from fuzzconv.reference.reference import Reference
 from fuzzconv.verdict import Kind
@@ -214,3 +216,16 @@ def test_a_storage_cause_covers_whatever_operator_has_constants_stored_so() -> N
     assert covers(crashed("constant(float64)"), crashed("Add(float64,other constant)"))
     lost = crashed("constant(float64)", family="weights")
     assert not covers(lost, crashed("Add(float64,other constant)", family="weights"))
+
+
+@pytest.mark.parametrize("operator", ["Less", "Where"])
+def test_operators_that_stay_torchs_are_one_cause(operator: str) -> None:
+    made = case([node(operator, "x x")], {"x": array(2)})
+    bad = verdict("pnnx:fp16=0/cpu", Kind.LOAD_FAILURE, "load", unknown_layer=f"torch.{operator.lower()}")
+    signature = signature_of(judgement(made, bad), bad)
+    assert (signature.operators, signature.message) == ((), UNKNOWN_TORCH)
+    assert title_of(signature, bad) == (
+        f"pnnx: an operator that stays torch's can't be run by ncnn (unknown layer torch.{operator.lower()})"
+    )
+    other = verdict("pnnx:fp16=0/cpu", Kind.LOAD_FAILURE, "load", unknown_layer="F.linear")
+    assert signature_of(judgement(made, other), other).message == "unknown layer F.linear"
