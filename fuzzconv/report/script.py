@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from fuzzconv.case import EXTERNAL_DATA_FILE
 from fuzzconv.findings.finding import Finding
 from fuzzconv.oracles.rows import COMPARED_WITH, FLOOR, WORTH_TELLING
+from fuzzconv.oracles.weights.judge import MEANT, POSITION
 from fuzzconv.report.literals import NotLiteralError, literal, quoted, wrapped
 from fuzzconv.report.model_code import model_source
 from fuzzconv.report.tolerance import tolerances
@@ -201,6 +202,8 @@ def _constants(finding: Finding, pieces: list[str]) -> str:
     if "WATCHED" in code:
         names = ", ".join(quoted(name) for name in _watched_weights(finding))
         lines.append(f"WATCHED = [{names}]  # weights that must reach ncnn")
+    if "MEANT" in code:
+        lines.append(_meant(finding))
     return "\n".join(lines) + "\n"
 
 
@@ -257,6 +260,16 @@ def _watched_weights(finding: Finding) -> list[str]:
     ]
     named = finding.verdict.evidence.get("constant")
     return [name for name in constants if name == named]
+
+
+def _meant(finding: Finding) -> str:
+    """Which of the blobs must hold which values: those of the fault, in every order that makes sense."""
+    evidence = finding.verdict.evidence
+    orders, position = evidence.get(MEANT), evidence.get(POSITION)
+    if not isinstance(orders, list):
+        return "MEANT = {}  # blob: the values it must hold"
+    listed = ", ".join(literal(np.array(order, np.float32)) for order in orders)
+    return f"MEANT = {{{position}: {wrapped(f'[{listed}]', 4)}}}  # blob: its values, in any of these orders"
 
 
 def _docstring(finding: Finding) -> str:

@@ -15,6 +15,7 @@ from fuzzconv.converters.conversion import Conversion, Converter, Outcome, ToolR
 from fuzzconv.converters.onnx2ncnn import Onnx2NcnnConverter
 from fuzzconv.converters.pnnx import PnnxConverter
 from fuzzconv.oracles.weights import WeightFault, judge_weights
+from fuzzconv.oracles.weights.judge import MEANT, POSITION
 from fuzzconv.runtime.client import NcnnRuntime
 from fuzzconv.runtime.execution import RunStatus, WeightTrace
 from fuzzconv.toolchain.locate import find_onnx2ncnn, find_pnnx
@@ -291,6 +292,12 @@ def test_damage_is_named(runtime, content, kind, said):
     fault = judge_bin(runtime, content)
     assert fault is not None
     assert (fault.kind, said in fault.detail) == (kind, True), fault.detail
+
+
+def test_what_a_damaged_blob_may_hold_is_told_where_it_is_little(runtime):
+    fault = judge_bin(runtime, single(b=B[[0, 2, 1, 3, 4, 5]]))
+    assert (fault.evidence[POSITION], fault.evidence[MEANT]) == (1, [B.tolist()])
+    assert MEANT not in judge_bin(runtime, single(W * 0)).evidence
 
 
 def test_unrelated_values_are_left_to_the_outputs(runtime):

@@ -14,8 +14,10 @@ from onnx import helper
 from fuzzconv.case import Case, read_arrays
 from fuzzconv.converters.conversion import Conversion, Outcome, ToolRun
 from fuzzconv.findings.finding import Finding
+from fuzzconv.oracles.weights.judge import MEANT
 from fuzzconv.report.reproducer import plain, write_reproducer
 from fuzzconv.report.script import inputshape, reproduce_script
+from fuzzconv.testing import judge
 from fuzzconv.toolchain.locate import find_onnx2ncnn, find_pnnx
 from fuzzconv.verdict import Kind
 
@@ -170,6 +172,33 @@ def test_a_weight_shift_is_shown(tmp_path: Path) -> None:
     assert done.returncode == 1, done.stdout + done.stderr
     # axes: int64 -1 is eight bytes FF; four are read, the other four are taken for the tag of w's blob
     assert "no ncnn layer reads the weight 'w' with its values [1. 2. 3. 4.]" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.onnx2ncnn
+@needs_onnx2ncnn
+def test_weights_in_a_wrong_order_are_shown(tmp_path: Path) -> None:
+    """The values are all there, so that the order alone tells; and a right order is no bug."""
+    values = np.arange(1, 17, dtype=np.float32).reshape(4, 2, 2)
+    nodes = [helper.make_node("ConvTranspose", ["x", "w"], ["y"], kernel_shape=[2])]
+    case = Case(
+        model(nodes, {"x": (1, 4, 1)}, {"y": (1, 2, 2)}, {"w": values}), {"x": values[None, :, 0, :1]}
+    )
+    (verdict,) = judge(case, "onnx2ncnn/cpu").verdicts
+    assert verdict.kind is Kind.WEIGHT_SHIFT
+    made = finding(case, verdict.kind, "onnx2ncnn/cpu", "weights", evidence=dict(verdict.evidence))
+    done = run(write_reproducer(made, tmp_path / "wrong"))
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert (
+        "BUG: blob 0 should hold [1. 2. 3. 4. 5. 6. 7. 8.], ncnn reads [ 1.  2.  3.  4.  9. 10."
+        in done.stdout
+    )
+    written = [*range(1, 5), *range(9, 13), *range(5, 9), *range(13, 17)]
+    evidence = {**verdict.evidence, MEANT: [*verdict.evidence[MEANT], list(map(float, written))]}
+    done = run(
+        write_reproducer(finding(case, verdict.kind, "onnx2ncnn/cpu", "weights", evidence=evidence), tmp_path)
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 HEALTHY_RUNS = [

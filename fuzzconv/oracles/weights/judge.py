@@ -20,11 +20,17 @@ from fuzzconv.oracles.weights.damage import Damage, damage, misread
 from fuzzconv.oracles.weights.encoding import HALF_OVERFLOW, HALF_SMALLEST, TAG_FP16, flushed
 from fuzzconv.oracles.weights.exchange import find_exchange
 from fuzzconv.oracles.weights.fault import WeightFault
+from fuzzconv.oracles.weights.forms import orders
 from fuzzconv.oracles.weights.layout import judge_layout, place
 from fuzzconv.oracles.weights.matching import Matcher, matching_orders
 from fuzzconv.oracles.weights.roles import may_hold
 from fuzzconv.runtime.execution import BlobRead, RunStatus, WeightTrace
 from fuzzconv.verdict import Kind
+
+MEANT, POSITION = "meant", "position"
+"""Keys of a fault's evidence: the orders of the values that a blob may hold, and which of the blobs it is."""
+MOST_MEANT = 64
+"""Values, and orders of them, that are worth listing."""
 
 WORTH_KEEPING = 0.01
 """Share of a blob's largest magnitude above which a flushed value is a loss. Below, the rounding of the
@@ -63,18 +69,31 @@ def _judge_blobs(
         )
         if fault:
             return fault
-    unexplained = [blob for blob, c in zip(trace.blobs, explained, strict=True) if c is None]
+    unexplained = [(i, trace.blobs[i]) for i, constant in enumerate(explained) if constant is None]
     if not unexplained:
         return None
     missing = list(matcher.missing(explained))
-    for blob in unexplained:
+    for position, blob in unexplained:
         for constant, found in _damages(matcher, content, blob, missing):
             evidence = place(blob, content, trace) | {"constant": constant.name}
+            if constant.array.size == blob.count:
+                evidence |= _meant(constant, position)
             if found.shift_bytes:
                 evidence["shift_bytes"] = found.shift_bytes
             detail = f"{_name(blob)} should hold ONNX constant {constant}, but {found.what}"
             return WeightFault(found.kind, detail, evidence)
     return None
+
+
+def _meant(constant: Constant, position: int) -> dict[str, object]:
+    """The position of a damaged blob among all, and what it may hold, where that is little.
+
+    For those who have the file and the blobs but not the rules for the order of values.
+    """
+    if constant.array.size > MOST_MEANT:
+        return {}
+    meant = {tuple(map(float, order)) for order in orders(constant, constant.as_float)}
+    return {} if len(meant) > MOST_MEANT else {POSITION: position, MEANT: sorted(map(list, meant))}
 
 
 def _judge_places(
