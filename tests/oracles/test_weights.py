@@ -172,6 +172,23 @@ SMALL = ("conv2d", "grouped_deconv", "lstm", "gru", "batch_norm", "gemm", "conv_
 
 @pytest.mark.slow
 @pytest.mark.pnnx
+@pytest.mark.parametrize("between", ["Dropout", "Identity"])
+def test_a_norm_folded_into_a_weight_of_one_value_is_no_loss(judged, pnnx, between):
+    """The fold transposes the weight, so its one value lies where the stored order has a zero."""
+    sparse = np.zeros((4, 2), np.float32)
+    sparse[3, 0] = 1
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["t"]),
+        helper.make_node(between, ["t"], ["u"]),
+        helper.make_node("BatchNormalization", ["u", "s", "b", "m", "v"], ["y"]),
+    ]
+    ones = {"s": np.ones(2, np.float32), "v": np.ones(2, np.float32)}
+    constants = {"w": sparse, "b": np.zeros(2, np.float32), "m": np.float32([0, 1]), **ones}
+    assert judged(case(nodes, {"x": [1, 4]}, constants), pnnx) is None
+
+
+@pytest.mark.slow
+@pytest.mark.pnnx
 @pytest.mark.onnx2ncnn
 @pytest.mark.parametrize("name", SMALL)
 def test_reordered_folded_and_rounded_weights_are_recognised(judged, pnnx, onnx2ncnn, name):
@@ -298,6 +315,16 @@ def test_what_a_damaged_blob_may_hold_is_told_where_it_is_little(runtime):
     fault = judge_bin(runtime, single(b=B[[0, 2, 1, 3, 4, 5]]))
     assert (fault.evidence[POSITION], fault.evidence[MEANT]) == (1, [B.tolist()])
     assert MEANT not in judge_bin(runtime, single(W * 0)).evidence
+
+
+def test_zeros_are_lost_only_where_no_order_has_them(runtime):
+    sparse = np.zeros_like(W)
+    sparse[5, 3, 2, 1] = 2
+    moved = sparse.transpose(3, 2, 1, 0).copy()
+    assert judge_bin(runtime, single(moved * np.float32(0.99)), w=sparse) is None
+    lost = judge_bin(runtime, single(sparse * 0), w=sparse)
+    assert lost is not None
+    assert "1 of its 144 values are zero" in lost.detail
 
 
 def test_unrelated_values_are_left_to_the_outputs(runtime):

@@ -64,9 +64,9 @@ def damage(blob: BlobRead, constant: Constant, content: bytes, *, half: bool) ->
         return None
     values = blob.values.astype(np.float32)
     meant = constant.as_float.ravel()
-    zeroed = (values == 0) & (np.abs(meant) >= HALF_SMALLEST)
-    if zeroed.any() and zeroed.sum() >= _MOSTLY * np.count_nonzero(meant):
-        return Damage(Kind.WEIGHT_LOST, f"{zeroed.sum()} of its {values.size} values are zero")
+    zeroed = _zeroed(values, constant)
+    if zeroed and zeroed >= _MOSTLY * np.count_nonzero(meant):
+        return Damage(Kind.WEIGHT_LOST, f"{zeroed} of its {values.size} values are zero")
     if np.unique(meant).size > 1 and same_values(values, constant, half=half):
         moved = min(int(np.sum(~agreed)) for agreed in _agreements(values, constant, half=half))
         return Damage(Kind.WEIGHT_SHIFT, f"{moved} of its {meant.size} values have changed places")
@@ -75,6 +75,17 @@ def damage(blob: BlobRead, constant: Constant, content: bytes, *, half: bool) ->
         if shift is not None:
             return Damage(Kind.WEIGHT_SHIFT, f"its values are shifted by {_bytes(shift, half)}", shift)
     return _overwritten(values, constant, half=half)
+
+
+def _zeroed(values: Floats, constant: Constant) -> int:
+    """How many values are zero that are not in the constant, in the order of it that explains most zeros.
+
+    A fold of a constant that is mostly zero has its zeros at other places than the stored order has.
+    """
+    if values.all():
+        return 0
+    large = (np.abs(order) >= HALF_SMALLEST for order in orders(constant, constant.as_float))
+    return min(int(np.sum((values == 0) & nonzero)) for nonzero in large)
 
 
 def misread(blob: BlobRead, constant: Constant, content: bytes) -> bool:

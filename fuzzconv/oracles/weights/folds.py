@@ -22,7 +22,9 @@ _FOLD_RELATIVE = 2e-4
 # into biases alone.
 _SCALING = frozenset({"BatchNormalization", "Mul", "Div", "Neg", "Reciprocal"})
 _FOLDABLE = _SCALING | {"Add", "Sub", "Sum"}
-_TRANSPARENT = frozenset({"Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose", "Identity", "Cast"})
+_TRANSPARENT = frozenset(
+    {"Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose", "Identity", "Cast", "Dropout"}
+)
 _LINEAR = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 _MOST_HOPS = 6
 
