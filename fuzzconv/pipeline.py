@@ -181,7 +181,11 @@ class _Road:
             return verdict
         if EMPTY in self._reference.skip:
             return Verdict(route, Kind.SKIPPED, self._reference.skip)
-        tried = [self._judge_feeding(route, conversion, feeding) for feeding in self._useful(conversion)]
+        tried: list[_Trial] = []
+        for feeding in self._useful(conversion):
+            tried.append(self._judge_feeding(route, conversion, feeding))
+            if tried[-1].verdict.kind is Kind.OK:
+                break
         best = min(tried, key=_distance_from_sense)
         if best.result is not None:
             self.results[str(route)] = best.result

@@ -7,6 +7,7 @@ can only stand for a batch of one.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from fuzzconv.converters.process import Limits, PlainRunner, Runner
 _PARAM, _WEIGHTS = "model.ncnn.param", "model.ncnn.bin"
 _MAX_RANK = 4  # of ncnn::Mat
 _FLOAT = "float32"
+_MOST_MIXED = 3
+"""Inputs of which some may be fed without their first axis and some with it."""
 
 
 class Onnx2NcnnConverter:
@@ -91,7 +94,7 @@ def unfeedable_reason(case: Case) -> str:
 
 
 def possible_feedings(case: Case, param: str) -> tuple[Feeding, ...]:
-    """Without the first axis, then as is; only those that ncnn's ranks allow.
+    """Without the first axis, then as is, then mixed; only those that ncnn's ranks allow.
 
     Integers are fed as integers or as floats: ncnn's layers are not of one mind, and nothing says which.
     Tensors that are no blobs of the ``.param`` are left out: the converter lost them. (When the ``.param``
@@ -105,23 +108,31 @@ def possible_feedings(case: Case, param: str) -> tuple[Feeding, ...]:
     if blobs is not None:
         made = {name: position for position, name in enumerate(blobs)}
         outputs = sorted((p for p in outputs if p.tensor in made), key=lambda port: made[port.tensor])
+    integers = any(port.blob_dtype != _FLOAT for port in inputs)
     feedings = []
-    whole = any(port.blob_dtype != _FLOAT for port in inputs)
-    for dropped, as_float in product((1, 0), (False, True) if whole else (False,)):
-        if all(1 <= (port.rank or 0) - dropped <= _MAX_RANK for port in inputs) and all(
-            port.rank is None or port.rank - dropped <= _MAX_RANK for port in outputs
-        ):
-            axis = 0 if dropped else None
-            feedings.append(
-                Feeding(
-                    tuple(
-                        Binding(p.tensor, p.tensor, None, _FLOAT if as_float else p.blob_dtype, axis)
-                        for p in inputs
-                    ),
-                    tuple(Binding(p.tensor, p.tensor, None, p.output_dtype, axis) for p in outputs),
-                )
+    for dropped in _dropped(len(inputs)):
+        fed_ranks = [(port.rank or 0) - drop for port, drop in zip(inputs, dropped, strict=True)]
+        read_ranks = [(port.rank or 0) - (any(dropped) or not inputs) for port in outputs]
+        if min(fed_ranks, default=1) < 1 or max(*fed_ranks, *read_ranks, 0, 0) > _MAX_RANK:
+            continue
+        read_axis = 0 if all(dropped) else None
+        read = tuple(Binding(p.tensor, p.tensor, None, p.output_dtype, read_axis) for p in outputs)
+        for as_float in (False, True) if integers else (False,):
+            fed = (
+                Binding(p.tensor, p.tensor, None, _FLOAT if as_float else p.blob_dtype, 0 if drop else None)
+                for p, drop in zip(inputs, dropped, strict=True)
             )
+            feedings.append(Feeding(tuple(fed), read))
     return tuple(feedings)
+
+
+def _dropped(count: int) -> Iterator[tuple[bool, ...]]:
+    """Which of the inputs lose their first axis: all, none, then some, where there are few."""
+    yield (True,) * count
+    if count:
+        yield (False,) * count
+    if count <= _MOST_MIXED:
+        yield from (some for some in product((True, False), repeat=count) if any(some) and not all(some))
 
 
 def blob_names(param: str) -> list[str] | None:

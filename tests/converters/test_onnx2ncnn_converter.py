@@ -22,6 +22,17 @@ def test_both_forms_are_offered_squeezed_first() -> None:
     assert as_is.inputs[0].prepare(x).shape == (1, 3, 4, 5)
 
 
+def test_of_two_inputs_one_alone_may_lose_its_first_axis() -> None:
+    case = make_case([node("Add", ["x", "z"], ["y"])], {"x": zeros(1, 3), "z": zeros(1, 3)}, [("y", (1, 3))])
+    fed = possible_feedings(case, "7767517\n3 3\nInput x 0 1 x\nInput z 0 1 z\nBinaryOp y 2 1 x z y\n")
+    assert [tuple(b.squeeze_axis for b in f.inputs) for f in fed] == [
+        (0, 0),
+        (None, None),
+        (0, None),
+        (None, 0),
+    ]
+
+
 def test_integers_are_offered_as_integers_and_as_floats() -> None:
     case = make_case([node("Neg", ["x"], ["y"])], {"x": zeros(1, 3, dtype="int64")}, [("y", (1, 3))])
     fed = [(f.inputs[0].squeeze_axis, f.inputs[0].dtype) for f in possible_feedings(case, RELU_PARAM)]
