@@ -20,15 +20,22 @@ _EXACT_GELU = ("F.gelu ", "nn.GELU ")
 _LARGEST_OF_TANH = 1e-3
 FEWEST = 4
 """So many operators at least: fewer are told by their names better."""
+_ATTENTION = frozenset({"MultiHeadAttention", "SDPA"})
+FEWEST_OF_ATTENTION = 10
 _NOT_COMPUTING = frozenset({"Input", "Split", "MemoryData", "Noop"})
 
 
 def fusion_message(judgement: Judgement, conversion: Conversion) -> str:
-    """``operators fused into one LAYER`` where a wrong network has one computing layer; else empty."""
-    if len(operator_nodes(judgement.case.model)) < FEWEST:
-        return ""
+    """``operators fused into one LAYER`` where a wrong network has one computing layer; else empty.
+
+    Attention made of a dozen operators is named also with a layer or two beside it.
+    """
+    count = len(operator_nodes(judgement.case.model))
     types = [layer.type for layer in read_layers(conversion.param or "") if layer.type not in _NOT_COMPUTING]
-    return f"{FUSED}{types[0]}" if len(types) == 1 else ""
+    attention = sorted(_ATTENTION & set(types))
+    if attention and count >= FEWEST_OF_ATTENTION and "Attention" not in judgement.case.operators:
+        return f"{FUSED}{attention[0]}"
+    return f"{FUSED}{types[0]}" if len(types) == 1 and count >= FEWEST else ""
 
 
 def gelu_message(case: Case, verdict: Verdict, conversion: Conversion) -> str:

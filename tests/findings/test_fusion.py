@@ -34,6 +34,11 @@ def test_the_layer_that_many_operators_became_names_the_cause() -> None:
     assert title_of(found, bad) == told
 
 
+def test_attention_of_a_dozen_operators_is_named_beside_another_layer() -> None:
+    assert signature(12, TWO)[0] == signature(12, ONE)[0]
+    assert signature(12, TWO.replace("MultiHeadAttention", "LayerNorm"))[0].message == ""
+
+
 @pytest.mark.parametrize(("count", "param"), [(3, ONE), (5, TWO)])
 def test_few_operators_or_several_layers_are_named_by_the_operators(count: int, param: str) -> None:
     found, _ = signature(count, param)
