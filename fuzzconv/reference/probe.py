@@ -78,8 +78,10 @@ class Probe:
         self.constants: dict[str, Array] = {
             t.name: numpy_helper.to_array(t) for t in case.model.graph.initializer
         }
+        fixed = set(self.constants)  # of some, bfloat16 ones, the values can't be read
         for node in case.model.graph.node:
-            if all(name in self.constants for name in node.input if name) and not _has_subgraph(node):
+            if all(name in fixed for name in node.input if name) and not _has_subgraph(node):
+                fixed |= set(node.output)
                 self.constants |= {name: self.values[name] for name in node.output if name in self.values}
 
     @property

@@ -307,3 +307,17 @@ def test_files_that_onnxruntime_refuses_are_not_judged(operator, operand, skippe
     assert compute_reference(case, [Precision.FP32]).skip == ""
     beside = dataclasses.replace(case, external_data=True)
     assert compute_reference(beside, [Precision.FP32]).skip.startswith(UNRUNNABLE) is skipped
+
+
+def test_what_is_computed_from_a_constant_that_cant_be_read_is_a_constant():
+    """Its rounding to half is bounded as that of any weight."""
+    stored = helper.make_tensor("b", TensorProto.BFLOAT16, [1, 2], [0.5, -3.0])
+    nodes = [
+        NODE("Constant", [], ["b"], value=stored),
+        NODE("Cast", ["b"], ["w"], to=TensorProto.FLOAT),
+        NODE("Mul", ["x", "w"], ["y"]),
+    ]
+    case = make_case(nodes, {"x": np.float32([[1, 1]])})
+    reference = compute_reference(case, [Precision.FP32, Precision.FP16_WEIGHTS])
+    half, single = (reference.bounds[p]["y"] for p in (Precision.FP16_WEIGHTS, Precision.FP32))
+    assert np.all(half - single >= np.abs([[0.5, -3.0]]) * 2.0**-11)
