@@ -25,21 +25,16 @@ WITHOUT_PADS = "Padding without all pads"
 POOLED_AXES = "axes that global pooling does not keep"
 FOUR_REPEATS = "Tile with four repeats"
 FOLDED_ALONG_ROWS = "BatchNormalization of the second of three axes folded into a Linear"
+WITHOUT_SIZES = "Slice without sizes"
 MESSAGES = frozenset(
-    {
-        LIST_AS_INDEX,
-        WITHOUT_AXES,
-        WITHOUT_KEEPDIMS,
-        WITHOUT_PADS,
-        POOLED_AXES,
-        FOUR_REPEATS,
-        FOLDED_ALONG_ROWS,
-    }
+    {LIST_AS_INDEX, WITHOUT_AXES, WITHOUT_KEEPDIMS, WITHOUT_PADS, WITHOUT_SIZES, POOLED_AXES, FOUR_REPEATS}
+    | {FOLDED_ALONG_ROWS}
 )
 
 _SELECT_OF_LIST = re.compile(r"^Tensor\.select .*\bindex=\(", re.MULTILINE)
 _SELECT = re.compile(r"^(Tensor\.select|Tensor\.slice|torch\.unbind) ", re.MULTILINE)
 """What becomes of one index: none keeps the axis, or all that the list has."""
+_SPLIT_IN_EQUAL_PARTS = re.compile(r"^torch\.split .*\bsplit_size_or_sections=None", re.MULTILINE)
 _LINEAR_OF_ROWS = re.compile(r"^Reshape +linearbn1d_\d+_ncnnreshape", re.MULTILINE)
 """A Linear with a BatchNorm in it, applied to more than rows: the norm's channels are no columns then."""
 _NO_AXES = "-23303=0"
@@ -63,6 +58,8 @@ def parameter_message(case: Case, conversion: Conversion) -> str:
     stored = {tensor.name: tensor for tensor in stored_tensors(case)}
     if _SELECT_OF_LIST.search(text) or (gathers_list(case) and _SELECT.search(text)):
         return LIST_AS_INDEX
+    if _SPLIT_IN_EQUAL_PARTS.search(text) and any(w[0] == "Slice" and not _settings(w) for w in layers):
+        return WITHOUT_SIZES
     reductions = [_settings(words) for words in layers if words[0] == "Reduction"]
     reducing = [node for node in case.model.graph.node if node.op_type.startswith("Reduce")]
     if any(_NO_AXES in words for words in layers) and any(_has_axes(node, stored) for node in reducing):

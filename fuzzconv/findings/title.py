@@ -23,6 +23,7 @@ from fuzzconv.findings.parameters import (
     WITHOUT_AXES,
     WITHOUT_KEEPDIMS,
     WITHOUT_PADS,
+    WITHOUT_SIZES,
 )
 from fuzzconv.findings.signature import UNKNOWN_TORCH
 from fuzzconv.findings.traits import LARGE, OLD_OPSET, split_operator
@@ -58,6 +59,7 @@ _ANY = {
     UNKNOWN_TORCH: "an operator that stays torch's",
     CONSTANT_AS_BLOB: "a layer of one input that is given a constant (axes, pads) as a second one",
     CONSTANT_KEEPS_IT: "a constant that keeps its batch axis where the others lose theirs",
+    WITHOUT_SIZES: "Split in equal parts",
     FOUR_REPEATS: "repeating along four axes",
     FOLDED_ALONG_ROWS: "a BatchNormalization behind a product of rank 3, folded into it,",
     TRANSPOSED: "Gemm with transA=1 behind a layer with a batch",

@@ -16,6 +16,7 @@ from fuzzconv.findings.parameters import (
     POOLED_AXES,
     WITHOUT_KEEPDIMS,
     WITHOUT_PADS,
+    WITHOUT_SIZES,
     parameter_message,
 )
 from fuzzconv.findings.written import telling_message
@@ -123,3 +124,13 @@ def test_four_repeats_are_a_cause(repeats: str, expected: str) -> None:
         parameter_message(ONE, converted(f"7767517\n2 2\nInput in0 0 1 in0\nTile t 1 1 in0 out0 {repeats}\n"))
         == expected
     )
+
+
+@pytest.mark.parametrize(
+    ("sections", "slice_", "expected"),
+    [("None", "", WITHOUT_SIZES), ("None", "-23300=2,1,1 1=0", ""), ("(1,1)", "", "")],
+)
+def test_a_split_in_equal_parts_whose_layer_has_no_sizes(sections: str, slice_: str, expected: str) -> None:
+    split = f"torch.split s 1 2 0 1 2 dim=1 split_size_or_sections={sections}"
+    param = f"7767517\n2 3\nInput in0 0 1 in0\nSlice s 1 2 in0 out0 out1 {slice_}\n"
+    assert parameter_message(ONE, converted(param, f"7767517\n1 3\n{split}\n")) == expected
