@@ -82,8 +82,11 @@ def reduce_candidate(
         reduction = _with_variant(_with_all_rows(reduction, judge), original)
         blame = blame_of(reduction.judgement, reduction.verdict, judge)
         reduction = _named_after(reduction, blame)
-        again, earlier = _relation(reduction, task)
-        status = again if again == "reduced" else "variant"
+        for named in (reduction, _under_plainer_condition(reduction, blame)):
+            again, earlier = _relation(named, task)
+            if again != "reduced":
+                status = "variant"
+                break
     if status == "reduced":
         known = _known(reduction, settings, base)
         finding = finding_of(reduction, original, settings.toolchain, known)
@@ -110,9 +113,15 @@ def reduce_candidate(
 def _named_after(reduction: Reduction, blame: Blame) -> Reduction:
     """What a converter takes no notice of names the cause, whatever else the case needs to show it."""
     signature = reduction.signature
-    if blame.operator:
-        signature = replace(signature, operators=(blame.operator,))
-    return replace(reduction, signature=replace(signature, condition=blame.condition or signature.condition))
+    if not blame.operator or not signature.operators:
+        return reduction
+    return replace(reduction, signature=replace(signature, operators=(blame.operator,)))
+
+
+def _under_plainer_condition(reduction: Reduction, blame: Blame) -> Reduction:
+    """As it would be called under the plainer condition that shows it too, for those found under that one."""
+    condition = blame.condition or reduction.signature.condition
+    return replace(reduction, signature=replace(reduction.signature, condition=condition))
 
 
 def _relation(reduction: Reduction, task: ReduceTask) -> tuple[str, str]:

@@ -61,6 +61,7 @@ class Onnx2NcnnConverter:
         unfeedable = unfeedable_reason(case)
         if run.outcome is Outcome.DONE and text and not unfeedable:
             feedings = possible_feedings(case, text)
+            unfeedable = "" if feedings else "no way to feed all inputs fits ncnn's ranks"
         return Conversion(
             converter=self.name,
             setting=self.setting,
@@ -139,8 +140,8 @@ def blob_names(param: str) -> list[str] | None:
     """All blobs of a ``.param`` in the order of their making; None when a line is of another form."""
     names: dict[str, None] = {}
     for line in param.splitlines()[2:]:
-        _, _, *rest = line.split() or ("", "")
         try:
+            _, _, *rest = line.split() or ("", "")
             count = int(rest[0]) + int(rest[1]) if rest else 0
         except (IndexError, ValueError):
             return None

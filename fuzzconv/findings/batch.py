@@ -124,8 +124,8 @@ def _written_constants(param: str) -> Iterable[tuple[str, tuple[int, ...]]]:
     """Blob and sizes, innermost first, of every ``MemoryData``."""
     for line in param.splitlines():
         words = line.split()
-        if words[:1] == ["MemoryData"]:
-            settings = dict(word.split("=", 1) for word in words if "=" in word)
+        if words[:4:3] == ["MemoryData", "1"]:
+            settings = dict(word.split("=", 1) for word in words[5:] if "=" in word)
             yield words[4], tuple(int(settings[key]) for key in _SIZES if key in settings)
 
 

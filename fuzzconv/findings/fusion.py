@@ -22,6 +22,7 @@ FEWEST = 4
 """So many operators at least: fewer are told by their names better."""
 _ATTENTION = frozenset({"MultiHeadAttention", "SDPA"})
 FEWEST_OF_ATTENTION = 10
+_MOST_BESIDE = 3
 _NOT_COMPUTING = frozenset({"Input", "Split", "MemoryData", "Noop"})
 
 
@@ -33,7 +34,8 @@ def fusion_message(judgement: Judgement, conversion: Conversion) -> str:
     count = len(operator_nodes(judgement.case.model))
     types = [layer.type for layer in read_layers(conversion.param or "") if layer.type not in _NOT_COMPUTING]
     attention = sorted(_ATTENTION & set(types))
-    if attention and count >= FEWEST_OF_ATTENTION and "Attention" not in judgement.case.operators:
+    made_of_many = count >= FEWEST_OF_ATTENTION and "Attention" not in judgement.case.operators
+    if attention and made_of_many and len(types) <= _MOST_BESIDE:
         return f"{FUSED}{attention[0]}"
     return f"{FUSED}{types[0]}" if len(types) == 1 and count >= FEWEST else ""
 

@@ -35,8 +35,10 @@ _GROUPS = {
     "Softmax": "Softmax LogSoftmax Hardmax",
     "Interp": "Resize Upsample",
 }
-_WORDLESS = re.compile(r"(SIG\w+)?(: )?(heap corruption|#+ pass_\w+|\(it printed nothing\))?")
+_WORDLESS = re.compile(r"(SIG\w+)?(: )?(heap corruption|#+ pass_\w+( onnx)?|\(it printed nothing\))?")
 _NCNN = "ncnn"
+_INTEGERS = frozenset({"int64", "int32"})
+"""Weights that fp16=1 has no business with: they are written wrongly with it and without."""
 _UNREAD = (EXTERNAL, IN_LIST, "constants(computed)")
 """Constants of which a converter reads nothing, so that what it says comes from what happens to be there."""
 _SIZE = re.compile(r"large|rank=\d+")
@@ -62,7 +64,9 @@ def is_symptom(known: Signature, other: Signature) -> bool:
     if known.converter != other.converter:
         return False
     if known.family == other.family == "weights" and known.operators == other.operators:
-        return {known.condition, other.condition} <= {"", "fp16=1"}
+        integers = any(_INTEGERS & split_operator(operator)[1] for operator in known.operators)
+        if integers and {known.condition, other.condition} <= {"", "fp16=1"}:
+            return True
     if known.family == other.family == "result" and known.operators == other.operators:
         return known.converter == _NCNN and _one_row_in_the_other(known, other)
     if known.condition != other.condition:
@@ -79,8 +83,9 @@ def is_symptom(known: Signature, other: Signature) -> bool:
 
 def _one_row_in_the_other(one: Signature, other: Signature) -> bool:
     """Whether both fail under option rows of the CPU alone, and one row sets all that the other sets."""
-    rows = [set(signature.condition.split("+")) for signature in (one, other)]
-    return not {"", "vulkan"} & (rows[0] | rows[1]) and (rows[0] < rows[1] or rows[1] < rows[0])
+    rows = [set(signature.condition.split("-")) for signature in (one, other)]
+    on_cpu = all(signature.condition and "vulkan" not in signature.condition for signature in (one, other))
+    return on_cpu and (rows[0] < rows[1] or rows[1] < rows[0])
 
 
 def _names(signature: Signature) -> set[str]:

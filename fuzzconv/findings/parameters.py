@@ -17,6 +17,7 @@ from onnx import helper, numpy_helper
 from fuzzconv.case import Case
 from fuzzconv.converters.conversion import Conversion
 from fuzzconv.findings.draft import stored_tensors
+from fuzzconv.findings.subgraph import moving_nodes
 
 LIST_AS_INDEX = "list of indices taken for one index"
 WITHOUT_AXES = "Reduction without axes"
@@ -41,12 +42,17 @@ _NO_AXES = "-23303=0"
 """How a ``.param`` says that ``Reduction`` has no axes; for all axes it has a flag, or lists them."""
 _PADS = ("0", "1", "2", "3", "7", "8")
 """Keys of ``Padding``'s sizes: top, bottom, left, right, front, behind."""
-_AXES_DONT_MATTER = frozenset(
-    {"Split", "Noop", "Dropout", "BinaryOp", "UnaryOp", "AbsVal", "BNLL", "CELU", "Clip", "ELU", "Erf", "Exp"}
-    | {"GELU", "HardSigmoid", "HardSwish", "Log", "Mish", "Power", "ReLU", "SELU", "Shrink", "Sigmoid"}
-    | {"Softplus", "Swish", "TanH", "Threshold"}
+_EACH_ALONE = frozenset(
+    {"Split", "Noop", "Dropout", "UnaryOp", "AbsVal", "BNLL", "CELU", "Clip", "ELU", "Erf", "Exp", "GELU"}
+    | {"HardSigmoid", "HardSwish", "Log", "Mish", "Power", "ReLU", "SELU", "Shrink", "Sigmoid", "Softplus"}
+    | {"Swish", "TanH", "Threshold"}
 )
-"""Layers that take each element alone, whatever its axes."""
+"""Layers of one operand that take each element alone."""
+_COUNTING_AXES = frozenset(
+    {"Concat", "Crop", "ExpandDims", "Gemm", "GroupNorm", "InstanceNorm", "LayerNorm", "MatMul", "Padding"}
+    | {"Permute", "Pooling", "Reduction", "Reshape", "RMSNorm", "Slice", "Softmax", "Squeeze"}
+)
+"""Layers whose parameters name axes, or that are told apart by how many there are."""
 
 
 def parameter_message(case: Case, conversion: Conversion) -> str:
@@ -60,19 +66,20 @@ def parameter_message(case: Case, conversion: Conversion) -> str:
         return LIST_AS_INDEX
     if _SPLIT_IN_EQUAL_PARTS.search(text) and any(w[0] == "Slice" and not _settings(w) for w in layers):
         return WITHOUT_SIZES
-    reductions = [_settings(words) for words in layers if words[0] == "Reduction"]
-    reducing = [node for node in case.model.graph.node if node.op_type.startswith("Reduce")]
-    if any(_NO_AXES in words for words in layers) and any(_has_axes(node, stored) for node in reducing):
+    nodes = [case.model.graph.node[position] for position in sorted(moving_nodes(case))]
+    reductions = [words for words in layers if words[0] == "Reduction"]
+    reducing = [node for node in nodes if node.op_type.startswith("Reduce")]
+    if any(_NO_AXES in words for words in reductions) and any(_has_axes(node, stored) for node in reducing):
         return WITHOUT_AXES
-    whole = any(r.get("1") == "1" and r.get("4", "0") == "0" for r in reductions)
-    reducing_all = [node for node in reducing if not _has_axes(node, stored)]
-    if whole and _all(_attribute(node, "keepdims", 1) for node in reducing_all):
+    whole = [words for words in reductions if "1=1" in words and _settings(words).get("4", "0") == "0"]
+    reducing_all = [node for node in reducing if _reduces_all(node)]
+    if _is_read(whole, layers) and _all(_attribute(node, "keepdims", 1) for node in reducing_all):
         return WITHOUT_KEEPDIMS
     if any(words[0] == "Tile" and _settings(words).get("-23302", "").startswith("4,") for words in layers):
         return FOUR_REPEATS
     paddings = [_settings(words) for words in layers if words[0] == "Padding"]
     written = sum(settings.get(key, "0") != "0" for settings in paddings for key in _PADS)
-    wanted = sum(_count_pads(node, stored) for node in case.model.graph.node if node.op_type == "Pad")
+    wanted = sum(_count_pads(node, stored) for node in nodes if node.op_type == "Pad")
     if paddings and written < wanted:
         return WITHOUT_PADS
     return FOLDED_ALONG_ROWS if _LINEAR_OF_ROWS.search(conversion.param or "") else ""
@@ -81,7 +88,8 @@ def parameter_message(case: Case, conversion: Conversion) -> str:
 def gathers_list(case: Case) -> bool:
     """Whether a ``Gather`` of the graph takes a list of indices, if of one, that is a constant."""
     lists = {tensor.name for tensor in stored_tensors(case) if len(tensor.dims) == 1}
-    return any(node.op_type == "Gather" and node.input[1] in lists for node in case.model.graph.node)
+    nodes = (case.model.graph.node[position] for position in moving_nodes(case))
+    return any(node.op_type == "Gather" and node.input[1] in lists for node in nodes)
 
 
 def _all(told: Iterable[object]) -> bool:
@@ -104,18 +112,35 @@ def _pools_inside(layers: Sequence[Sequence[str]]) -> bool:
     """Whether a layer that counts axes is given what a global pooling made: a row without those of size 1."""
     pooled: set[str] = set()
     for words in layers:
-        first, count = 4 + int(words[2]), int(words[3])
-        if pooled & set(words[4:first]):
-            if words[0] not in _AXES_DONT_MATTER:
+        if pooled & set(_blobs(words, outputs=False)):
+            if words[0] in _COUNTING_AXES:
                 return True
-            pooled |= set(words[first : first + count])
+            if words[0] in _EACH_ALONE:
+                pooled |= set(_blobs(words, outputs=True))
         if words[0] == "Pooling" and "4=1" in words:
-            pooled |= set(words[first : first + count])
+            pooled |= set(_blobs(words, outputs=True))
     return False
 
 
+def _is_read(written: Sequence[Sequence[str]], layers: Sequence[Sequence[str]]) -> bool:
+    """Whether a further layer reads what one of the lines makes: axes of size 1 don't count in an output."""
+    made = {name for words in written for name in _blobs(words, outputs=True)}
+    return any(made & set(_blobs(words, outputs=False)) for words in layers)
+
+
+def _blobs(words: Sequence[str], *, outputs: bool) -> Sequence[str]:
+    first, count = 4 + int(words[2]), int(words[3])
+    return words[first : first + count] if outputs else words[4:first]
+
+
+def _reduces_all(node: onnx.NodeProto) -> bool:
+    """Whether a reduction is given no axes and means all of them."""
+    given = len(node.input) > 1 and node.input[1]
+    return not given and not _attribute(node, "axes", ()) and not _attribute(node, "noop_with_empty_axes", 0)
+
+
 def _has_axes(node: onnx.NodeProto, stored: Mapping[str, onnx.TensorProto]) -> bool:
-    """Whether a reduction names axes: without, it reduces over all of them."""
+    """Whether a reduction names axes that are constant."""
     if len(node.input) > 1 and node.input[1] in stored:
         return 0 not in stored[node.input[1]].dims
     return bool(_attribute(node, "axes", ()))

@@ -21,13 +21,13 @@ import numpy as np
 
 from fuzzconv.case import Array
 from fuzzconv.converters.layers import read_layers
+from fuzzconv.findings.batch import MESSAGES as BATCH_MESSAGES
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.tails import absorbed
 from fuzzconv.findings.traits import EXTERNAL, Trait, operators_of, split_operator, traits_of
 from fuzzconv.findings.wordless import HEAP
 from fuzzconv.findings.written import (
     CONSTANT_AS_BLOB,
-    SYMPTOMS,
     is_storage,
     misstored,
     refused_layer,
@@ -123,10 +123,10 @@ def signature_of(
         message=_message(verdict),
     )
     told = telling_message(judgement, verdict) if family in ("result", "load", "crash") else ""
-    if told:
+    if told and (not condition or told in BATCH_MESSAGES):
+        # What the network lacks shows on the plain road; what one device or option alone does is another bug.
         named = takers_of_lists(case) if told == CONSTANT_AS_BLOB else ()
-        plain = "" if told in SYMPTOMS else condition
-        return replace(frame, operators=named, message=told, condition=plain)
+        return replace(frame, operators=named, message=told)
     if (family == "crash" and _TELLING.search(frame.message)) or frame.message == UNKNOWN_TORCH:
         return frame
     operators = misstored(case, verdict, frame.condition)

@@ -36,7 +36,8 @@ _PLUMBING = ("pnnx.Input", "pnnx.Output", "pnnx.Attribute", "Input", "Split", "M
 _NUMBERED = re.compile(r"(\$\w+)=\S*")
 _SWITCH = (0, 1)
 _SHOWN = {Kind.OK: ", and right", Kind.SKIPPED: ""}
-"""What a variant's verdict lets one say of its network; where that is wrong too, nothing."""
+"""What a variant's verdict lets one say of its network; where that is wrong too, nothing. Without a reference
+only what was taken away can be what is lost."""
 
 
 class Unnoticed(NamedTuple):
@@ -72,7 +73,8 @@ def unnoticed(judgement: Judgement, verdict: Verdict, judge: Judge) -> Unnoticed
         differs = _differ(judgement.reference, other.reference)
         if variant.node is None and not differs:
             same_meaning = variant.case.opset
-        if mine is None or theirs is None or kind not in _SHOWN or not differs:
+        shown = kind is Kind.OK or (kind is Kind.SKIPPED and variant.words is not None)
+        if mine is None or theirs is None or not shown or not differs:
             continue
         for file, by_passes in (("pnnx.param", True), ("ncnn.param", False)):
             written = _written(mine, file)

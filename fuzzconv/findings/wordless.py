@@ -75,6 +75,11 @@ def _shares_in_sum(case: Case) -> bool:
 def has_output_of_none(case: Case) -> bool:
     """Whether an output is a constant or an input, or will be when nodes that do nothing are taken out."""
     graph = case.model.graph
-    moving = (graph.node[position] for position in moving_nodes(case))
+    moving = [graph.node[position] for position in moving_nodes(case)]
     made = {name for node in moving if node.op_type not in _NOTHING_DONE for name in node.output}
-    return any(output.name not in made for output in graph.output)
+    passed = {node.output[0]: node.input[0] for node in graph.node if node.op_type in _NOTHING_DONE}
+
+    def origin(name: str) -> str:
+        return origin(passed[name]) if name in passed else name
+
+    return any(origin(output.name) not in made for output in graph.output)

@@ -49,6 +49,11 @@ _TOO_MANY_INPUTS = "invalid bottom_count or top_count for one_blob_only layer"
 _REFUSED_LAYER = re.compile(r"layer load_(?:param|model) \d+ (\S+) failed")
 _CONSTANT = re.compile(r"'(.*?)' (\w+)\[")
 _RESULTS = frozenset({Kind.SHAPE_MISMATCH, Kind.NAN, Kind.DIVERGENCE})
+_FED_WEIGHTS = frozenset(
+    f"{name}{COMPUTED}"
+    for name in ("W", "R", "B", "scale", "mean", "var", "input_mean", "input_var", "slope")
+)
+"""Traits of layers that have no weights of their own; a state or a summand may well be fed."""
 _ENDS = frozenset({"pnnx.Input", "pnnx.Output", "pnnx.Attribute", ""})
 _MOST_DIMS = 4
 """ncnn's blobs have no more dimensions."""
@@ -123,8 +128,10 @@ def files_tell(judgement: Judgement, verdict: Verdict) -> str:
     message = telling_message(judgement, verdict)
     if conversion is None or not message:
         return ""
+    if message == FIVE_AXES:
+        return f"{message}: pnnx.param has the operators as the graph has them"
     if message in BATCH_MESSAGES:
-        return f"{message}: pnnx.param has all axes, and the batch axes in m_ncnn.py and .param don't agree"
+        return f"{message}: pnnx.param has all axes, and model_ncnn.py takes one for the batch"
     text = conversion.files.get("pnnx.param", b"").decode(errors="replace")
     if message == WITHOUT_AXES and re.search(r"\bdim=\(?-?\d", text):
         return "pnnx.param has the axes of the reduction, .param has none"
@@ -159,7 +166,7 @@ def storage_cause(case: Case, verdict: Verdict, traits: Collection[Trait]) -> tu
     if words and verdict.kind not in _RESULTS:
         return (f"constants({words[-1]})",)
     if verdict.route.converter == "onnx2ncnn" and verdict.kind not in _RESULTS:
-        elsewhere = _kept_elsewhere(case)
+        elsewhere = _kept_elsewhere(case, verdict)
         if elsewhere:
             return (f"constants({elsewhere})",)
     doubles = any(tensor.data_type == onnx.TensorProto.DOUBLE for tensor in stored_tensors(case))
@@ -168,13 +175,13 @@ def storage_cause(case: Case, verdict: Verdict, traits: Collection[Trait]) -> tu
     return ()
 
 
-def _kept_elsewhere(case: Case) -> str:
+def _kept_elsewhere(case: Case, verdict: Verdict) -> str:
     """Where weights are that no tensor holds; onnx2ncnn looks for a layer's weights nowhere else."""
     nodes = case.model.graph.node
     if any(node.op_type == "Constant" and node.attribute[0].name != "value" for node in nodes):
         return IN_LIST
-    computed = any(trait.word.endswith(COMPUTED) for trait in traits_of(case))
-    return "computed" if computed or set(operator_nodes(case.model)) - moving_nodes(case) else ""
+    fed = verdict.stage != "run" and any(trait.word in _FED_WEIGHTS for trait in traits_of(case))
+    return "computed" if fed or set(operator_nodes(case.model)) - moving_nodes(case) else ""
 
 
 def refused_layer(judgement: Judgement, verdict: Verdict) -> tuple[str, ...]:
@@ -187,7 +194,10 @@ def refused_layer(judgement: Judgement, verdict: Verdict) -> tuple[str, ...]:
     if not named or conversion is None or len(operator_nodes(judgement.case.model)) < 2:
         return ()
     layers = read_layers(conversion.param or "")
-    return tuple(f"ncnn.{layer.type}" for layer in layers if layer.name == named[1])[:1]
+    types = [layer.type for layer in layers if layer.name == named[1]][:1]
+    if types and types[0] in judgement.case.operators:
+        return ()
+    return tuple(f"ncnn.{layer_type}" for layer_type in types)
 
 
 def is_storage(operator: str) -> bool:

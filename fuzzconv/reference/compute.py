@@ -94,7 +94,7 @@ def _reason_to_skip(probe: Probe, outputs: dict[str, Array]) -> str:
     if len(outputs) < len(probe.outputs):
         return "an output is no plain tensor"
     for name, array in probe.values.items():
-        if array.size == 0 and name not in probe.constants:
+        if array.size == 0 and name not in probe.fixed:
             return f"{'output' if name in outputs else 'tensor'} {name!r} {EMPTY}"
     for name, array in outputs.items():
         if array.dtype.kind not in "fiub":

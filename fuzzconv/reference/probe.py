@@ -39,6 +39,9 @@ _PARAMETER_SLOTS: Mapping[str, frozenset[int]] = {
 """Inputs that are settings written as floats: exact in any precision, and onnxruntime wants them constant."""
 
 
+_SHAPE_OPERATORS = frozenset({"Shape", "Size"})
+
+
 class UnrunnableError(Exception):
     """onnxruntime can't run the model; ``str`` is its first line. Never leaves this package."""
 
@@ -61,6 +64,7 @@ class Probe:
     Attributes:
         values: every tensor that a node yields or the graph returns, undisturbed.
         constants: initializers and what is computed from constants alone (converters fold it).
+        fixed: names of the constants and of what shapes alone decide: nothing of it is data.
         inputs, outputs: names, in graph order.
 
     Raises:
@@ -78,10 +82,13 @@ class Probe:
         self.constants: dict[str, Array] = {
             t.name: numpy_helper.to_array(t) for t in case.model.graph.initializer
         }
-        fixed = set(self.constants)  # of some, bfloat16 ones, the values can't be read
+        computed = set(self.constants)  # of some, bfloat16 ones, the values can't be read
+        self.fixed = set(self.constants)
         for node in case.model.graph.node:
-            if all(name in fixed for name in node.input if name) and not _has_subgraph(node):
-                fixed |= set(node.output)
+            if node.op_type in _SHAPE_OPERATORS or all(name in self.fixed for name in node.input if name):
+                self.fixed |= set(node.output)
+            if all(name in computed for name in node.input if name) and not _has_subgraph(node):
+                computed |= set(node.output)
                 self.constants |= {name: self.values[name] for name in node.output if name in self.values}
 
     @property

@@ -142,8 +142,9 @@ def _child(finding: Finding) -> str:
 
 def _judge(finding: Finding) -> str:
     verdict = finding.verdict
-    first, whole = ('("first",)', '("whole",)')
-    forms = "[()]" if verdict.route.converter == "pnnx" else f"({first}, {whole})"
+    ways = [] if verdict.route.converter == "pnnx" else _ways_to_feed(finding)
+    forms = f"({', '.join(f'({quoted(way)},)' for way in ways)},)" if ways else "[()]"
+    one_form = quoted(ways[0]) if ways else ""
     if verdict.stage == "convert":
         refused = _template("judge_refused", CONVERTER=verdict.route.converter)
         return _template(
@@ -154,9 +155,9 @@ def _judge(finding: Finding) -> str:
     if verdict.kind.is_weight_fault:
         return _template("judge_weights")
     if verdict.kind is Kind.NONDETERMINISM:
-        return _template("judge_nondeterminism", FORM="" if forms == "[()]" else '"first"')
+        return _template("judge_nondeterminism", FORM=one_form)
     if COMPARED_WITH in verdict.evidence:
-        return _template("judge_rows", FORM="" if forms == "[()]" else '"first"')
+        return _template("judge_rows", FORM=one_form)
     if verdict.kind in (Kind.CRASH, Kind.HANG, Kind.LOAD_FAILURE):
         only_crash = 'wrong.startswith(("crashed", "hung"))'
         return _template(
@@ -171,6 +172,21 @@ def _judge(finding: Finding) -> str:
         READING="        got = reading(want, got)\n" if integers else "",
     )
     return "\n\n".join([judge, _template("reading")]) if integers else judge
+
+
+def _ways_to_feed(finding: Finding) -> list[str]:
+    """All ways to feed the legacy converter's network: each input without its first axis, or whole."""
+    conversion = finding.conversions.get("onnx2ncnn")
+    ways = []
+    for feeding in conversion.feedings if conversion else ():
+        bound = {binding.tensor: binding for binding in feeding.inputs}
+        words = []
+        for name, array in finding.case.inputs.items():
+            word = "whole" if name in bound and bound[name].squeeze_axis is None else "first"
+            as_float = array.dtype.kind in "iu" and name in bound and bound[name].dtype == "float32"
+            words.append(f"{word}-float" if as_float else word)
+        ways.append(" ".join(words))
+    return ways or [" ".join([word] * len(finding.case.inputs)) for word in ("first", "whole")]
 
 
 def _constants(finding: Finding, pieces: list[str]) -> str:

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from fuzzconv.campaign.messages import FoundBug
-from fuzzconv.campaign.reduction import _doubt, _named_after, _relation
+from fuzzconv.campaign.reduction import _doubt, _named_after, _relation, _under_plainer_condition
 from fuzzconv.findings.finding import Blame, Signature
 from fuzzconv.findings.reduce import Reduction
 from fuzzconv.reference.reference import UNRUNNABLE, Reference
@@ -53,8 +53,15 @@ def test_what_a_converter_takes_no_notice_of_names_the_cause() -> None:
     assert _named_after(chain, Blame("not determined")) == chain
 
 
-def test_a_plainer_condition_is_part_of_the_name() -> None:
+def test_what_is_wrong_without_packing_too_is_of_those_found_there() -> None:
     shader = Reduction(None, None, replace(SPECIAL, condition="vulkan"), 0.0, 0, True)
-    assert _named_after(shader, Blame(condition="nopacking")).signature == replace(
-        SPECIAL, condition="nopacking"
-    )
+    plain = _under_plainer_condition(shader, Blame(condition="nopacking"))
+    assert plain.signature == replace(SPECIAL, condition="nopacking")
+    assert _under_plainer_condition(shader, Blame()) == shader
+    assert _named_after(shader, Blame(condition="nopacking")) == shader
+
+
+def test_a_cause_that_no_operator_names_gets_no_operators_name() -> None:
+    told = replace(SPECIAL, operators=(), message="operators fused into one GELU")
+    fused = Reduction(None, None, told, 0.0, 0, True)
+    assert _named_after(fused, Blame(operator="Max(inputs=3)")) == fused

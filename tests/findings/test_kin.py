@@ -45,11 +45,12 @@ def test_other_words_tell_causes_apart(known: str, other: str) -> None:
 @pytest.mark.parametrize(
     ("one", "other", "same"),
     [
-        ("bf16s", "bf16s+nopacking", True),
-        ("bf16s+nopacking", "bf16s", True),
+        ("bf16s", "bf16s-nopacking", True),
+        ("bf16s-nopacking", "bf16s", True),
         ("bf16s", "nopacking", False),
         ("", "nopacking", False),
         ("vulkan", "vulkan+bf16s", False),
+        ("nopacking", "bf16s-nopacking-threads2", True),
     ],
 )
 def test_a_row_within_a_row_is_one_cause_of_one_operator(one: str, other: str, same: bool) -> None:

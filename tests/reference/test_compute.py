@@ -288,6 +288,17 @@ def test_a_tensor_within_that_is_empty_is_not_judged():
     )
 
 
+def test_an_empty_list_of_sizes_is_no_data():
+    nodes = [
+        NODE("Shape", ["x"], ["s"]),
+        NODE("Slice", ["s", "zero", "zero"], ["none"]),
+        NODE("Concat", ["none", "all"], ["t"], axis=0),
+        NODE("Reshape", ["x", "t"], ["y"]),
+    ]
+    case = make_case(nodes, {"x": np.float32([[1, 2]])}, {"zero": np.int64([0]), "all": np.int64([-1])})
+    assert compute_reference(case, [Precision.FP32]).skip == ""
+
+
 def test_settings_of_no_elements_are_no_empty_tensors():
     case = make_case(
         [NODE("ReduceSum", ["x", "axes"], ["y"], noop_with_empty_axes=1)],

@@ -90,7 +90,8 @@ def _meant(constant: Constant, position: int) -> dict[str, object]:
 
     For those who have the file and the blobs but not the rules for the order of values.
     """
-    if constant.array.size > MOST_MEANT:
+    usable = constant.array.dtype.kind == "f" and np.isfinite(constant.as_float).all()
+    if constant.array.size > MOST_MEANT or not usable:
         return {}
     meant = {tuple(map(float, order)) for order in orders(constant, constant.as_float)}
     return {} if len(meant) > MOST_MEANT else {POSITION: position, MEANT: sorted(map(list, meant))}
