@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from fuzzconv.case import Case
 from fuzzconv.findings.finding import Signature
+from fuzzconv.findings.fusion import FUSED
 from fuzzconv.findings.rebuild import tensor_values
 from fuzzconv.findings.signature import family_of, signature_of
 from fuzzconv.findings.subgraph import connected_parts, cuttings, operator_nodes
@@ -77,12 +78,17 @@ class Target:
         verdict = judgement.verdicts[0]
         if verdict.kind is not self.verdict.kind:
             return None
-        if _frame(signature_of(judgement, verdict, ())) != _frame(self.signature):
+        if not self._same_frame(signature_of(judgement, verdict, ())):
             return None
         still_bad = {v.route for v in judgement.verdicts if v.kind.is_bad}
         if not still_bad.issuperset(self._bad_too):
             return None
         return None if self._part_fails(case) else judgement
+
+    def _same_frame(self, signature: Signature) -> bool:
+        """Whether all but the operators is the same; a fused layer is told once nothing is beside it."""
+        told_now = not self.signature.message and signature.message.startswith(FUSED)
+        return _frame(replace(signature, message="") if told_now else signature) == _frame(self.signature)
 
     def _part_fails(self, case: Case) -> bool:
         count = len(operator_nodes(case.model))

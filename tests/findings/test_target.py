@@ -72,3 +72,31 @@ def test_a_part_that_lacks_a_layer_for_being_cut_out_explains_nothing() -> None:
     assert target.verdict_on(alone).kind is Kind.DIVERGENCE
     assert not target._fails(alone)
     assert target._fails(case([node("Exp", "x")], {"x": array(2)}))
+
+
+class OneLayer:
+    """A wrong chain is one layer; what stands beside it is another one."""
+
+    def judge(self, judged: Case, routes: Sequence[Route]) -> Judgement:
+        beside = "AbsVal b 1 1 in1 out1\n" * judged.operators.count("Abs")
+        conversion = SimpleNamespace(
+            converter="pnnx",
+            param=f"7767517\n2 2\nInput in0 0 1 in0\nGELU g 1 1 in0 out0\n{beside}",
+            feedings=(SimpleNamespace(inputs=(), outputs=()),),
+            files={},
+        )
+        told = {"max_abs": 1.0, "max_rel": 1.0, "output": "y"}
+        # no part of the chain is wrong by itself
+        kind = Kind.DIVERGENCE if judged.operators.count("Exp") == 4 else Kind.OK
+        verdicts = tuple(verdict(str(r), kind, **told) for r in routes)
+        return Judgement(judged, Reference(), verdicts, conversions={"pnnx:fp16=0": conversion})
+
+
+def test_what_stands_beside_one_fused_layer_may_go() -> None:
+    chain = [node("Exp", a, b) for a, b in (("x", "a"), ("a", "b"), ("b", "c"), ("c", "y"))]
+    whole = case([*chain, node("Abs", "z", "w")], {"x": array(2), "z": array(2)}, outputs=("y", "w"))
+    judge = OneLayer()
+    found = judge.judge(whole, ROUTES[:1])
+    target = Target(found, found.verdicts[0], judge, ROUTES[:1])
+    assert target.signature.message == ""
+    assert target.shown_by(case(chain, {"x": array(2)})) is not None
