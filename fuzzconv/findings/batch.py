@@ -19,10 +19,13 @@ from fuzzconv.judgement import Judgement
 
 CONSTANT_KEEPS_IT = "constant that keeps its batch axis"
 BESIDE_RECURRENT = "batch axis beside a recurrent layer"
+STATE_KEEPS_IT = "constant state that keeps its batch axis"
 MATRIX_LOSES_IT = "matrix whose first axis is taken for a batch"
 TRANSPOSED = "transposed first operand beside a batch axis"
 FIVE_AXES = "tensor of five axes and no batch among them"
-MESSAGES = frozenset({CONSTANT_KEEPS_IT, BESIDE_RECURRENT, MATRIX_LOSES_IT, TRANSPOSED, FIVE_AXES})
+MESSAGES = frozenset(
+    {CONSTANT_KEEPS_IT, STATE_KEEPS_IT, BESIDE_RECURRENT, MATRIX_LOSES_IT, TRANSPOSED, FIVE_AXES}
+)
 """What comes of these is chance: a wrong shape or value, a blob that can't be extracted, a crash of ncnn."""
 
 _MOST_AXES = 4
@@ -48,8 +51,10 @@ def batch_message(judgement: Judgement, conversion: Conversion) -> str:
         return ""
     feeding = conversion.feedings[0]
     layers = read_layers(conversion.param or "")
-    if _constant_keeps_it(judgement, conversion, feeding, layers):
-        return CONSTANT_KEEPS_IT
+    reader = _kept_by(judgement, conversion, feeding, layers)
+    if reader:
+        by_product = MATRIX_LOSES_IT if reader in _PRODUCTS else CONSTANT_KEEPS_IT
+        return STATE_KEEPS_IT if reader in RECURRENT_LAYERS else by_product
     if _matrix_loses_it(judgement, conversion, feeding, layers):
         return MATRIX_LOSES_IT
     batched = any(binding.batch_axis is not None for binding in feeding.inputs)
@@ -60,10 +65,8 @@ def batch_message(judgement: Judgement, conversion: Conversion) -> str:
     return BESIDE_RECURRENT if _axis_changes_beside_recurrent(feeding, layers) else ""
 
 
-def _constant_keeps_it(
-    judgement: Judgement, conversion: Conversion, feeding: Feeding, layers: Iterable[Layer]
-) -> bool:
-    """Whether a constant is one blob with all its axes where an input of as many has one taken out.
+def _kept_by(judgement: Judgement, conversion: Conversion, feeding: Feeding, layers: Sequence[Layer]) -> str:
+    """What reads a constant that has all its axes where an input of as many has one taken out; else empty.
 
     With one element along that axis only a recurrent layer, which counts its state's axes, minds.
     """
@@ -73,16 +76,17 @@ def _constant_keeps_it(
         for b in feeding.inputs
         if b.batch_axis is not None and b.tensor in case.inputs
     }
-    by_state = {name for layer in layers if layer.type in RECURRENT_LAYERS for name in layer.inputs[1:]}
+    readers = {name: layer.type for layer in layers for name in layer.inputs}
     stored = [tuple(tensor.dims) for tensor in stored_tensors(case)]
     for blob, written in _written_constants(conversion.param or ""):
         for shape in stored:
             if shape[::-1] != written:
                 continue
             sizes = [shape[axis] for rank, axis in taken if rank == len(shape) and axis < rank]
-            if sizes and (blob in by_state or max(sizes) > 1):
-                return True
-    return False
+            reader = readers.get(blob, "")
+            if sizes and (reader in RECURRENT_LAYERS or max(sizes) > 1):
+                return reader or "nothing"
+    return ""
 
 
 def _matrix_loses_it(

@@ -11,6 +11,7 @@ from fuzzconv.findings.batch import (
     CONSTANT_KEEPS_IT,
     FIVE_AXES,
     MATRIX_LOSES_IT,
+    STATE_KEEPS_IT,
     TRANSPOSED,
 )
 from fuzzconv.findings.finding import Signature
@@ -58,6 +59,7 @@ _ANY = {
     MADE_BY_NONE: "an output that is an input or a constant",
     UNKNOWN_TORCH: "an operator that stays torch's",
     CONSTANT_AS_BLOB: "a layer of one input that is given a constant (axes, pads) as a second one",
+    STATE_KEEPS_IT: "a recurrent layer whose constant state keeps its batch axis",
     CONSTANT_KEEPS_IT: "a constant that keeps its batch axis where the others lose theirs",
     WITHOUT_SIZES: "Split in equal parts",
     FOUR_REPEATS: "repeating along four axes",

@@ -15,6 +15,7 @@ from fuzzconv.findings.batch import (
     CONSTANT_KEEPS_IT,
     FIVE_AXES,
     MATRIX_LOSES_IT,
+    STATE_KEEPS_IT,
     TRANSPOSED,
     batch_message,
 )
@@ -66,7 +67,14 @@ def test_a_constant_with_all_its_axes_where_the_input_lost_one(
 def test_a_recurrent_state_keeps_it_even_with_one_element() -> None:
     made = case([node("RNN", "x w r  h", "y")], {"x": array(2, 1, 1)}, {"h": array(2, 1, 1)})
     param = "7767517\n3 3\nInput in0 0 1 in0\nMemoryData h 0 1 1 0=1 1=1 2=2\nRNN r 2 1 in0 1 out0 0=1\n"
-    assert batch_message(judgement(made), converted(param, {"x": 1}, 1)) == CONSTANT_KEEPS_IT
+    assert batch_message(judgement(made), converted(param, {"x": 1}, 1)) == STATE_KEEPS_IT
+
+
+def test_a_matrix_that_keeps_its_axes_is_a_products_matter() -> None:
+    nodes = [node("Gemm", "x w", "t"), node("Abs", "t")]
+    made = case(nodes, {"x": array(1, 2)}, {"w": array(2, 2)})
+    param = "7767517\n3 3\nInput in0 0 1 in0\nMemoryData w 0 1 1 0=2 1=2\nGemm g 2 1 in0 1 out0\n"
+    assert batch_message(judgement(made), converted(param, {"x": 0}, 0)) == MATRIX_LOSES_IT
 
 
 EINSUM = (
