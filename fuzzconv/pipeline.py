@@ -35,7 +35,7 @@ from fuzzconv.reference.reference import EMPTY, Precision, Reference
 from fuzzconv.route import Route
 from fuzzconv.runtime.execution import Feed, Fetch, RunRequest, RunResult, Runtime, WeightTrace
 from fuzzconv.runtime.options import is_reduced, options_for, runs_of
-from fuzzconv.verdict import Kind, Verdict
+from fuzzconv.verdict import FEEDING, Kind, Verdict
 
 
 def conversion_id(route: Route) -> str:
@@ -186,12 +186,15 @@ class _Road:
             tried.append(self._judge_feeding(route, conversion, feeding))
             if tried[-1].verdict.kind is Kind.OK:
                 break
-        best = min(tried, key=_distance_from_sense)
+        chosen = min(range(len(tried)), key=lambda position: _distance_from_sense(tried[position]))
+        best = tried[chosen]
         if best.result is not None:
             self.results[str(route)] = best.result
         if best.actual is not None:
             self.actual[str(route)] = best.actual
-        return best.verdict
+        if not chosen:
+            return best.verdict
+        return replace(best.verdict, evidence={**best.verdict.evidence, FEEDING: chosen})
 
     def _useful(self, conversion: Conversion) -> Sequence[Feeding]:
         """All feedings when the answer can be judged; the first one, for crashes, when it can't."""

@@ -8,6 +8,9 @@ from enum import Enum
 
 from fuzzconv.route import Route
 
+FEEDING = "feeding"
+"""Key of a verdict's evidence: with which of the feedings it was seen, where not with the first."""
+
 
 class Kind(Enum):
     """Verdict kinds in rising order of interest (``Kind.rank``)."""

@@ -74,7 +74,9 @@ def attribute_words(node: onnx.NodeProto, opset: int) -> list[str]:
     Sizes are left out (a kernel has to have some size), and of required attributes all but telling values.
     """
     found = [(a, _word(node, a)) for a in unusual_attributes(node, opset) if a.name not in _SIZES]
-    return [word for a, word in found if "=" in word or not is_required(node, a.name, opset)]
+    words = [word for a, word in found if "=" in word or not is_required(node, a.name, opset)]
+    spread = any(a.name == "equation" and b"..." in a.s for a in node.attribute)
+    return ["ellipsis", *words] if spread else words
 
 
 def _word(node: onnx.NodeProto, attribute: AttributeProto) -> str:

@@ -27,9 +27,11 @@ POOLED_AXES = "axes that global pooling does not keep"
 FOUR_REPEATS = "Tile with four repeats"
 FOLDED_ALONG_ROWS = "BatchNormalization of the second of three axes folded into a Linear"
 WITHOUT_SIZES = "Slice without sizes"
+ELLIPSIS = "ellipsis of an Einsum of several operands"
+ONE_OPERAND = "Eltwise of one operand"
 MESSAGES = frozenset(
     {LIST_AS_INDEX, WITHOUT_AXES, WITHOUT_KEEPDIMS, WITHOUT_PADS, WITHOUT_SIZES, POOLED_AXES, FOUR_REPEATS}
-    | {FOLDED_ALONG_ROWS}
+    | {FOLDED_ALONG_ROWS, ELLIPSIS, ONE_OPERAND}
 )
 
 _SELECT_OF_LIST = re.compile(r"^Tensor\.select .*\bindex=\(", re.MULTILINE)
@@ -59,7 +61,8 @@ def parameter_message(case: Case, conversion: Conversion) -> str:
     """What the files lack of the graph; empty when they lack nothing that is looked for."""
     layers = [words for line in (conversion.param or "").splitlines()[2:] if _is_layer(words := line.split())]
     if conversion.converter != "pnnx":
-        return POOLED_AXES if _pools_inside(layers) else ""
+        alone = any(words[0] == "Eltwise" and words[2] == "1" for words in layers)
+        return ONE_OPERAND if alone else POOLED_AXES if _pools_inside(layers) else ""
     text = conversion.files.get("pnnx.param", b"").decode(errors="replace")
     stored = {tensor.name: tensor for tensor in stored_tensors(case)}
     if _SELECT_OF_LIST.search(text) or (gathers_list(case) and _SELECT.search(text)):
@@ -67,6 +70,8 @@ def parameter_message(case: Case, conversion: Conversion) -> str:
     if _SPLIT_IN_EQUAL_PARTS.search(text) and any(w[0] == "Slice" and not _settings(w) for w in layers):
         return WITHOUT_SIZES
     nodes = [case.model.graph.node[position] for position in sorted(moving_nodes(case))]
+    if any(node.op_type == "Einsum" and len(node.input) > 1 and _has_ellipsis(node) for node in nodes):
+        return ELLIPSIS
     reductions = [words for words in layers if words[0] == "Reduction"]
     reducing = [node for node in nodes if node.op_type.startswith("Reduce")]
     if any(_NO_AXES in words for words in reductions) and any(_has_axes(node, stored) for node in reducing):
@@ -83,6 +88,10 @@ def parameter_message(case: Case, conversion: Conversion) -> str:
     if paddings and written < wanted:
         return WITHOUT_PADS
     return FOLDED_ALONG_ROWS if _LINEAR_OF_ROWS.search(conversion.param or "") else ""
+
+
+def _has_ellipsis(node: onnx.NodeProto) -> bool:
+    return "..." in str(_attribute(node, "equation", ""))
 
 
 def gathers_list(case: Case) -> bool:

@@ -132,7 +132,7 @@ def signature_of(
     operators = misstored(case, verdict, frame.condition)
     if traits is not None or family == "weights":
         operators = operators or storage_cause(case, verdict, traits_of(case) if traits is None else traits)
-    operators = operators or (refused_layer(judgement, verdict) if family == "load" else ())
+    operators = operators or (refused_layer(judgement, verdict, traits) if family == "load" else ())
     if not operators:
         conversion = judgement.conversion_on(verdict.route)
         told_of = traits_of(case) if traits is None else traits

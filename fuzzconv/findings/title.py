@@ -17,9 +17,11 @@ from fuzzconv.findings.batch import (
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.fusion import FUSED, GELU
 from fuzzconv.findings.parameters import (
+    ELLIPSIS,
     FOLDED_ALONG_ROWS,
     FOUR_REPEATS,
     LIST_AS_INDEX,
+    ONE_OPERAND,
     POOLED_AXES,
     WITHOUT_AXES,
     WITHOUT_KEEPDIMS,
@@ -61,6 +63,8 @@ _ANY = {
     CONSTANT_AS_BLOB: "a layer of one input that is given a constant (axes, pads) as a second one",
     STATE_KEEPS_IT: "a recurrent layer whose constant state keeps its batch axis",
     CONSTANT_KEEPS_IT: "a constant that keeps its batch axis where the others lose theirs",
+    ELLIPSIS: "Einsum of several operands with an ellipsis",
+    ONE_OPERAND: "a sum of one operand",
     WITHOUT_SIZES: "Split in equal parts",
     FOUR_REPEATS: "repeating along four axes",
     FOLDED_ALONG_ROWS: "a BatchNormalization behind a product of rank 3, folded into it,",

@@ -30,7 +30,7 @@ from fuzzconv.findings.parameters import (
 )
 from fuzzconv.findings.parameters import MESSAGES as PARAMETER_MESSAGES
 from fuzzconv.findings.subgraph import moving_nodes, operator_nodes
-from fuzzconv.findings.traits import COMPUTED, EXTERNAL, Trait, traits_of
+from fuzzconv.findings.traits import COMPUTED, EXTERNAL, Trait, operators_of, traits_of
 from fuzzconv.findings.wordless import MADE_BY_NONE, has_output_of_none, wordless_message
 from fuzzconv.judgement import Judgement
 from fuzzconv.verdict import Kind, Verdict
@@ -184,10 +184,13 @@ def _kept_elsewhere(case: Case, verdict: Verdict) -> str:
     return "computed" if fed or set(operator_nodes(case.model)) - moving_nodes(case) else ""
 
 
-def refused_layer(judgement: Judgement, verdict: Verdict) -> tuple[str, ...]:
-    """The type of the layer that ncnn names when it refuses to load a network of several operators.
+def refused_layer(
+    judgement: Judgement, verdict: Verdict, traits: Collection[Trait] | None
+) -> tuple[str, ...]:
+    """The layer that ncnn names when it refuses to load a network of several operators.
 
-    The operators around it only make it what it is.
+    As the operator that it is, with its traits (None takes all there are), else by the layer's type: the
+    operators around it only make it what it is.
     """
     conversion = judgement.conversion_on(verdict.route)
     named = _REFUSED_LAYER.search(str(verdict.evidence.get("message")))
@@ -195,8 +198,11 @@ def refused_layer(judgement: Judgement, verdict: Verdict) -> tuple[str, ...]:
         return ()
     layers = read_layers(conversion.param or "")
     types = [layer.type for layer in layers if layer.name == named[1]][:1]
-    if types and types[0] in judgement.case.operators:
-        return ()
+    told_of = traits_of(judgement.case) if traits is None else traits
+    named_alike = [n.op_type in types for n in judgement.case.model.graph.node]
+    others = [position for position, alike in enumerate(named_alike) if not alike]
+    if any(named_alike):
+        return operators_of(judgement.case, told_of, others)[:1]
     return tuple(f"ncnn.{layer_type}" for layer_type in types)
 
 

@@ -15,6 +15,7 @@ from fuzzconv.converters.conversion import Binding, Conversion
 from fuzzconv.findings.finding import Finding
 from fuzzconv.report.literals import NotLiteralError, literal, quoted, wrapped
 from fuzzconv.runtime.options import options_for
+from fuzzconv.verdict import FEEDING
 
 _SHOWN = 24
 
@@ -24,11 +25,10 @@ def plain_run(finding: Finding, conversion: Conversion | None) -> str:
     verdict = finding.verdict
     if conversion is None or not conversion.feedings or verdict.stage not in ("load", "run", "compare"):
         return ""
-    if verdict.kind.is_weight_fault or any(
-        b.tensor not in finding.case.inputs for b in conversion.feedings[0].inputs
-    ):
+    chosen = verdict.evidence.get(FEEDING, 0)
+    feeding = conversion.feedings[chosen if isinstance(chosen, int) else 0]
+    if verdict.kind.is_weight_fault or any(b.tensor not in finding.case.inputs for b in feeding.inputs):
         return ""
-    feeding = conversion.feedings[0]
     fed = list(enumerate(feeding.inputs))
     actual = finding.actual.get(str(verdict.route), {})
     lines = ["import ncnn", "import numpy as np", ""]

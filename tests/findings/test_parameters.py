@@ -10,9 +10,11 @@ import pytest
 from small_cases import array, case, judgement, node, verdict
 
 from fuzzconv.findings.parameters import (
+    ELLIPSIS,
     FOLDED_ALONG_ROWS,
     FOUR_REPEATS,
     LIST_AS_INDEX,
+    ONE_OPERAND,
     POOLED_AXES,
     WITHOUT_KEEPDIMS,
     WITHOUT_PADS,
@@ -134,3 +136,18 @@ def test_a_split_in_equal_parts_whose_layer_has_no_sizes(sections: str, slice_: 
     split = f"torch.split s 1 2 0 1 2 dim=1 split_size_or_sections={sections}"
     param = f"7767517\n2 3\nInput in0 0 1 in0\nSlice s 1 2 in0 out0 out1 {slice_}\n"
     assert parameter_message(ONE, converted(param, f"7767517\n1 3\n{split}\n")) == expected
+
+
+@pytest.mark.parametrize(
+    ("equation", "operands", "expected"),
+    [("...ij,jk->...ik", "x w", ELLIPSIS), ("ij,jk->ik", "x w", ""), ("...ij->...ji", "x", "")],
+)
+def test_an_ellipsis_of_several_operands(equation: str, operands: str, expected: str) -> None:
+    made = case([node("Einsum", operands, equation=equation)], {"x": array(1, 2)}, {"w": array(2, 2)})
+    assert parameter_message(made, converted()) == expected
+
+
+def test_an_eltwise_of_one_operand() -> None:
+    param = "7767517\n2 2\nInput x 0 1 x\nEltwise y {} 0=1\n"
+    assert parameter_message(ONE, converted(param.format("1 1 x y"), converter="onnx2ncnn")) == ONE_OPERAND
+    assert parameter_message(ONE, converted(param.format("2 1 x x y"), converter="onnx2ncnn")) == ""

@@ -282,6 +282,18 @@ def test_of_several_operators_the_layer_that_ncnn_refuses_is_the_cause(behind: s
     assert operators(case([node("Unsqueeze", "x a")], {"x": array(2)})) == ("Unsqueeze",)
 
 
+@pytest.mark.parametrize("before", ["GlobalMaxPool", "Resize"])
+def test_the_refused_layer_is_its_operator_where_the_graph_has_it(before: str) -> None:
+    bad = verdict("pnnx:fp16=0/cpu", Kind.LOAD_FAILURE, "load", message="layer load_param 1 e_0 failed")
+    param = "7767517\n3 3\nInput in0 0 1 in0\nPooling p 1 1 in0 1\nEinsum e_0 1 1 1 out0\n"
+    conversion = SimpleNamespace(converter="pnnx", param=param, feedings=(), files={})
+    made = case([node(before, "x", "t"), node("Einsum", "t", equation="...ij->...")], {"x": array(1, 2)})
+    found = judgement(made, bad, conversions={"pnnx:fp16=0": conversion})
+    assert signature_of(found, bad, [Trait(0, "large"), Trait(1, "ellipsis")]).operators == (
+        "Einsum(ellipsis)",
+    )
+
+
 DOUBLE = numpy_helper.from_array(np.array([1.0, 2.0]), "w")
 RAW_HALF = numpy_helper.from_array(np.array([1, 2], np.float16), "w")
 TYPED_HALF = helper.make_tensor("w", onnx.TensorProto.FLOAT16, [2], [1, 2])

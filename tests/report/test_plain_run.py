@@ -15,7 +15,7 @@ from fuzzconv.report.reload import load_finding
 from fuzzconv.report.reproducer import write_reproducer
 from fuzzconv.report.side_by_side import side_by_side
 from fuzzconv.toolchain.locate import find_onnx2ncnn, find_pnnx
-from fuzzconv.verdict import Kind
+from fuzzconv.verdict import FEEDING, Kind
 
 PNNX = find_pnnx()
 ONNX2NCNN = find_onnx2ncnn()
@@ -142,3 +142,15 @@ def test_a_folder_read_back_yields_the_same_issue(tmp_path: Path) -> None:
     folder = write_reproducer(wrong(converted()), tmp_path)
     assert issue_text(load_finding(folder)) == (folder / "ISSUE.md").read_text(encoding="utf-8")
     assert "ex.input" in (folder / "ISSUE.md").read_text(encoding="utf-8")
+
+
+def test_what_was_seen_is_fed_as_it_was() -> None:
+    """The shape that is fed tells which of the two feedings it is."""
+    squeezed = converted(2, "onnx2ncnn", "")
+    whole, rest = squeezed.feedings[0], squeezed.feedings[1:]
+    without = replace(whole, inputs=(Binding("x", "in0", None, squeeze_axis=0),))
+    conversion = replace(squeezed, feedings=(without, *rest))
+    made = wrong(conversion)
+    second = replace(made, verdict=replace(made.verdict, evidence={FEEDING: 1}))
+    assert "x0 = np.arange(6, dtype=np.float32).reshape(2, 3)" in plain_run(made, conversion)
+    assert "x0 = np.arange(6, dtype=np.float32).reshape(1, 2, 3)" in plain_run(second, conversion)
