@@ -7,13 +7,17 @@ whatever operators met; ``batch_message`` says which of two things happened inst
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+
+import onnx
+from onnx import helper, numpy_helper
 
 from fuzzconv.case import Case
 from fuzzconv.converters.conversion import Conversion, Feeding
 from fuzzconv.converters.layers import Layer, read_layers
 from fuzzconv.findings.draft import stored_tensors
 from fuzzconv.findings.rebuild import tensor_values
+from fuzzconv.findings.subgraph import moving_nodes
 from fuzzconv.findings.tails import RECURRENT_LAYERS
 from fuzzconv.judgement import Judgement
 
@@ -22,14 +26,17 @@ BESIDE_RECURRENT = "batch axis beside a recurrent layer"
 STATE_KEEPS_IT = "constant state that keeps its batch axis"
 MATRIX_LOSES_IT = "matrix whose first axis is taken for a batch"
 TRANSPOSED = "transposed first operand beside a batch axis"
+FIRST_AXIS = "first axis, which the legacy converter takes for a batch"
 FIVE_AXES = "tensor of five axes and no batch among them"
 MESSAGES = frozenset(
-    {CONSTANT_KEEPS_IT, STATE_KEEPS_IT, BESIDE_RECURRENT, MATRIX_LOSES_IT, TRANSPOSED, FIVE_AXES}
+    {CONSTANT_KEEPS_IT, STATE_KEEPS_IT, BESIDE_RECURRENT, MATRIX_LOSES_IT, TRANSPOSED, FIVE_AXES, FIRST_AXIS}
 )
 """What comes of these is chance: a wrong shape or value, a blob that can't be extracted, a crash of ncnn."""
 
 _MOST_AXES = 4
 """Axes of an ncnn blob."""
+_ALONG_ONE_AXIS = frozenset({"Concat", "Gather", "Split"})
+_AXES_INPUT = {"Slice": 3}
 _PRODUCTS = frozenset({"Einsum", "Gemm", "MatMul"})
 _OF_MATRIX = 2
 _OF_RECURRENT = 1
@@ -47,7 +54,9 @@ _SIZES = ("0", "1", "11", "2")
 
 def batch_message(judgement: Judgement, conversion: Conversion) -> str:
     """What became of the batch axis in a network that fails when it runs; empty when nothing tells."""
-    if conversion.converter != "pnnx" or not conversion.feedings:
+    if conversion.converter != "pnnx":
+        return FIRST_AXIS if along_first_axis(judgement.case) else ""
+    if not conversion.feedings:
         return ""
     feeding = conversion.feedings[0]
     layers = read_layers(conversion.param or "")
@@ -63,6 +72,30 @@ def batch_message(judgement: Judgement, conversion: Conversion) -> str:
     if not batched and _has_five_axes(judgement.case):
         return FIVE_AXES
     return BESIDE_RECURRENT if _axis_changes_beside_recurrent(feeding, layers) else ""
+
+
+def along_first_axis(case: Case) -> tuple[str, ...]:
+    """Types of the operators that work along the first of several axes, which onnx2ncnn does not have."""
+    values = tensor_values(case) or {}
+    stored = {tensor.name: tensor for tensor in stored_tensors(case)}
+    found = set()
+    for position in moving_nodes(case):
+        node = case.model.graph.node[position]
+        rank = values[node.input[0]].ndim if node.input and node.input[0] in values else 0
+        if rank > 1 and {0, -rank} & set(_axes_of(node, stored)):
+            found.add(node.op_type)
+    return tuple(sorted(found))
+
+
+def _axes_of(node: onnx.NodeProto, stored: Mapping[str, onnx.TensorProto]) -> Sequence[int]:
+    """The axes that a node names; the first one where it names none and means that."""
+    given = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+    if node.op_type in _ALONG_ONE_AXIS:
+        return [int(given.get("axis", 0))]
+    place = _AXES_INPUT.get(node.op_type, 1 if node.op_type.startswith("Reduce") else 0)
+    if place and len(node.input) > place and node.input[place] in stored:
+        return [int(axis) for axis in numpy_helper.to_array(stored[node.input[place]]).ravel()]
+    return list(given.get("axes", ())) if place else ()
 
 
 def _kept_by(judgement: Judgement, conversion: Conversion, feeding: Feeding, layers: Sequence[Layer]) -> str:

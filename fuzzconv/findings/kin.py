@@ -73,7 +73,7 @@ def is_symptom(known: Signature, other: Signature) -> bool:
         return False
     if known.operators == other.operators and any(w in o for w in _UNREAD for o in known.operators):
         return True
-    if known.message == other.message and known.message in SYMPTOMS:
+    if (known.message, known.operators) == (other.message, other.operators) and known.message in SYMPTOMS:
         return True
     if known.message == other.message and known.message.startswith(UNKNOWN_LAYER):
         return bool(_names(known) & _names(other))

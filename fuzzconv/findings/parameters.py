@@ -29,9 +29,10 @@ FOLDED_ALONG_ROWS = "BatchNormalization of the second of three axes folded into 
 WITHOUT_SIZES = "Slice without sizes"
 ELLIPSIS = "ellipsis of an Einsum of several operands"
 ONE_OPERAND = "Eltwise of one operand"
+WITHOUT_ORDER = "Permute without an order of axes"
 MESSAGES = frozenset(
     {LIST_AS_INDEX, WITHOUT_AXES, WITHOUT_KEEPDIMS, WITHOUT_PADS, WITHOUT_SIZES, POOLED_AXES, FOUR_REPEATS}
-    | {FOLDED_ALONG_ROWS, ELLIPSIS, ONE_OPERAND}
+    | {FOLDED_ALONG_ROWS, ELLIPSIS, ONE_OPERAND, WITHOUT_ORDER}
 )
 
 _SELECT_OF_LIST = re.compile(r"^Tensor\.select .*\bindex=\(", re.MULTILINE)
@@ -61,8 +62,7 @@ def parameter_message(case: Case, conversion: Conversion) -> str:
     """What the files lack of the graph; empty when they lack nothing that is looked for."""
     layers = [words for line in (conversion.param or "").splitlines()[2:] if _is_layer(words := line.split())]
     if conversion.converter != "pnnx":
-        alone = any(words[0] == "Eltwise" and words[2] == "1" for words in layers)
-        return ONE_OPERAND if alone else POOLED_AXES if _pools_inside(layers) else ""
+        return _legacy_message(layers)
     text = conversion.files.get("pnnx.param", b"").decode(errors="replace")
     stored = {tensor.name: tensor for tensor in stored_tensors(case)}
     if _SELECT_OF_LIST.search(text) or (gathers_list(case) and _SELECT.search(text)):
@@ -88,6 +88,15 @@ def parameter_message(case: Case, conversion: Conversion) -> str:
     if paddings and written < wanted:
         return WITHOUT_PADS
     return FOLDED_ALONG_ROWS if _LINEAR_OF_ROWS.search(conversion.param or "") else ""
+
+
+def _legacy_message(layers: Sequence[Sequence[str]]) -> str:
+    """What onnx2ncnn's layers lack."""
+    if any(words[0] == "Eltwise" and words[2] == "1" for words in layers):
+        return ONE_OPERAND
+    if any(words[0] == "Permute" and not _settings(words) for words in layers):
+        return WITHOUT_ORDER
+    return POOLED_AXES if _pools_inside(layers) else ""
 
 
 def _has_ellipsis(node: onnx.NodeProto) -> bool:

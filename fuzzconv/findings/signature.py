@@ -21,6 +21,7 @@ import numpy as np
 
 from fuzzconv.case import Array
 from fuzzconv.converters.layers import read_layers
+from fuzzconv.findings.batch import FIRST_AXIS, along_first_axis
 from fuzzconv.findings.batch import MESSAGES as BATCH_MESSAGES
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.tails import absorbed
@@ -125,8 +126,8 @@ def signature_of(
     told = telling_message(judgement, verdict) if family in ("result", "load", "crash") else ""
     if told and (not condition or told in BATCH_MESSAGES):
         # What the network lacks shows on the plain road; what one device or option alone does is another bug.
-        named = takers_of_lists(case) if told == CONSTANT_AS_BLOB else ()
-        return replace(frame, operators=named, message=told)
+        named = {CONSTANT_AS_BLOB: takers_of_lists, FIRST_AXIS: along_first_axis}.get(told)
+        return replace(frame, operators=named(case) if named else (), message=told)
     if (family == "crash" and _TELLING.search(frame.message)) or frame.message == UNKNOWN_TORCH:
         return frame
     operators = misstored(case, verdict, frame.condition)

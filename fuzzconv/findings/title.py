@@ -9,6 +9,7 @@ from fuzzconv.errors import UsageError
 from fuzzconv.findings.batch import (
     BESIDE_RECURRENT,
     CONSTANT_KEEPS_IT,
+    FIRST_AXIS,
     FIVE_AXES,
     MATRIX_LOSES_IT,
     STATE_KEEPS_IT,
@@ -25,6 +26,7 @@ from fuzzconv.findings.parameters import (
     POOLED_AXES,
     WITHOUT_AXES,
     WITHOUT_KEEPDIMS,
+    WITHOUT_ORDER,
     WITHOUT_PADS,
     WITHOUT_SIZES,
 )
@@ -65,6 +67,8 @@ _ANY = {
     CONSTANT_KEEPS_IT: "a constant that keeps its batch axis where the others lose theirs",
     ELLIPSIS: "Einsum of several operands with an ellipsis",
     ONE_OPERAND: "a sum of one operand",
+    WITHOUT_ORDER: "Transpose of another order than it is written with",
+    FIRST_AXIS: "an operator along the first axis, which is taken for a batch",
     WITHOUT_SIZES: "Split in equal parts",
     FOUR_REPEATS: "repeating along four axes",
     FOLDED_ALONG_ROWS: "a BatchNormalization behind a product of rank 3, folded into it,",

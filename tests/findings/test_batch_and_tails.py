@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import numpy as np
+import onnx
 import pytest
 from small_cases import array, case, judgement, node, verdict
 
@@ -13,10 +14,12 @@ from fuzzconv.converters.conversion import Binding, Feeding
 from fuzzconv.findings.batch import (
     BESIDE_RECURRENT,
     CONSTANT_KEEPS_IT,
+    FIRST_AXIS,
     FIVE_AXES,
     MATRIX_LOSES_IT,
     STATE_KEEPS_IT,
     TRANSPOSED,
+    along_first_axis,
     batch_message,
 )
 from fuzzconv.findings.signature import signature_of
@@ -213,3 +216,28 @@ def test_what_moves_data_behind_another_layer_stays() -> None:
     made = case([node("Conv", "x w", "t"), node("Squeeze", "t a")], {"x": array(1, 1, 1)})
     conv = "7767517\n2 2\nInput in0 0 1 in0\nConvolution1D c 1 1 in0 out0 0=1\n"
     assert absorbed(made, converted(conv, {"x": 0}, 0)) == set()
+
+
+@pytest.mark.parametrize(
+    ("operator", "expected"),
+    [
+        (node("Concat", "x", axis=-2), ("Concat",)),
+        (node("Concat", "x", axis=1), ()),
+        (node("Gather", "x i"), ("Gather",)),
+        (node("Split", "x", axis=0), ("Split",)),
+        (node("ReduceSum", "x a"), ("ReduceSum",)),
+        (node("ReduceMax", "x", axes=[1]), ()),
+        (node("ReduceMax", "x"), ()),
+        (node("Slice", "x a i a"), ("Slice",)),
+        (node("Relu", "x"), ()),
+    ],
+)
+def test_the_legacy_converter_has_no_first_axis(operator: onnx.NodeProto, expected: tuple[str, ...]) -> None:
+    made = case([operator], {"x": array(1, 2)}, {"i": np.int64([0]), "a": np.int64([0])})
+    assert along_first_axis(made) == expected
+    bad = verdict("onnx2ncnn/cpu", Kind.SHAPE_MISMATCH, output="y")
+    conversion = converted("7767517\n1 1\nInput x 0 1 x\n", {"x": None}, None, "onnx2ncnn")
+    found = signature_of(judgement(made, bad, conversions={"onnx2ncnn": conversion}), bad)
+    assert (found.message == FIRST_AXIS, found.operators == expected) == (
+        (True, True) if expected else (False, False)
+    )

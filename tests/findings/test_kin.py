@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from fuzzconv.findings.batch import BESIDE_RECURRENT, CONSTANT_KEEPS_IT
+from fuzzconv.findings.batch import BESIDE_RECURRENT, CONSTANT_KEEPS_IT, FIRST_AXIS
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.kin import is_symptom, is_variant
 
@@ -120,6 +120,10 @@ def test_what_one_cause_shows_alternately_is_one_finding(known: Signature, other
             Signature("result", "pnnx", "compare", (), "", CONSTANT_KEEPS_IT),
         ),
         (bad("weights", EXTERNAL), bad("weights", ("constants(external data in an unusual file)",))),
+        (
+            Signature("result", "onnx2ncnn", "compare", ("Concat",), "", FIRST_AXIS),
+            Signature("load", "onnx2ncnn", "run", ("Gather",), "", FIRST_AXIS),
+        ),
         (bad("weights", DOUBLE), bad("crash", DOUBLE, "SIGABRT: what(): map::at")),
         (bad("weights", DOUBLE), bad("crash", DOUBLE, "SIGABRT: heap corruption")),
         (bad("crash", ("Sum",), "SIGSEGV: ############# pass_ncnn"), bad("crash", ("Conv",), "SIGSEGV")),

@@ -17,6 +17,7 @@ from fuzzconv.findings.parameters import (
     ONE_OPERAND,
     POOLED_AXES,
     WITHOUT_KEEPDIMS,
+    WITHOUT_ORDER,
     WITHOUT_PADS,
     WITHOUT_SIZES,
     parameter_message,
@@ -151,3 +152,9 @@ def test_an_eltwise_of_one_operand() -> None:
     param = "7767517\n2 2\nInput x 0 1 x\nEltwise y {} 0=1\n"
     assert parameter_message(ONE, converted(param.format("1 1 x y"), converter="onnx2ncnn")) == ONE_OPERAND
     assert parameter_message(ONE, converted(param.format("2 1 x x y"), converter="onnx2ncnn")) == ""
+
+
+@pytest.mark.parametrize(("order", "expected"), [("", WITHOUT_ORDER), ("0=1", "")])
+def test_a_permute_without_an_order(order: str, expected: str) -> None:
+    param = f"7767517\n2 2\nInput x 0 1 x\nPermute y 1 1 x y {order}\n"
+    assert parameter_message(ONE, converted(param, converter="onnx2ncnn")) == expected
