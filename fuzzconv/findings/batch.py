@@ -69,7 +69,7 @@ def batch_message(judgement: Judgement, conversion: Conversion) -> str:
     batched = any(binding.batch_axis is not None for binding in feeding.inputs)
     if batched and _transposes(judgement.case):
         return TRANSPOSED
-    if not batched and _has_five_axes(judgement.case):
+    if not batched and makers_of_five_axes(judgement.case):
         return FIVE_AXES
     return BESIDE_RECURRENT if _axis_changes_beside_recurrent(feeding, layers) else ""
 
@@ -148,13 +148,17 @@ def _transposes(case: Case) -> bool:
     return any(attribute.name == "transA" and attribute.i for node in gemms for attribute in node.attribute)
 
 
-def _has_five_axes(case: Case) -> bool:
-    """Whether a tensor within has more axes than a blob, though none that is fed has."""
-    if any(array.ndim > _MOST_AXES for array in case.inputs.values()):
-        return False
+def makers_of_five_axes(case: Case) -> tuple[str, ...]:
+    """Types of the operators that make a tensor of more axes than a blob has out of one that has no more.
+
+    None where an input has so many: that one is fed with a batch, or not at all.
+    """
     values = tensor_values(case) or {}
-    made = {name for node in case.model.graph.node for name in node.output}
-    return any(array.ndim > _MOST_AXES for name, array in values.items() if name in made)
+    large = {name for name, array in values.items() if array.ndim > _MOST_AXES}
+    if large & set(case.inputs):
+        return ()
+    nodes = (case.model.graph.node[position] for position in moving_nodes(case))
+    return tuple(sorted({n.op_type for n in nodes if large & set(n.output) and not large & set(n.input)}))
 
 
 def _written_constants(param: str) -> Iterable[tuple[str, tuple[int, ...]]]:

@@ -14,14 +14,14 @@ least, the traits that matter. So a campaign dedupes in three steps, each dearer
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
 
-from fuzzconv.case import Array
+from fuzzconv.case import Array, Case
 from fuzzconv.converters.layers import read_layers
-from fuzzconv.findings.batch import FIRST_AXIS, along_first_axis
+from fuzzconv.findings.batch import FIRST_AXIS, FIVE_AXES, along_first_axis, makers_of_five_axes
 from fuzzconv.findings.batch import MESSAGES as BATCH_MESSAGES
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.tails import absorbed
@@ -76,6 +76,12 @@ UNKNOWN_TORCH = f"{UNKNOWN_LAYER}torch.*"
 """pnnx writes a torch operator that ncnn has no layer for as it is, and says nothing: one fault for all."""
 _PLUMBING = frozenset({"Input", "MemoryData", "Noop", "Split", "Squeeze", "ExpandDims", "Reshape", "Flatten"})
 """Layers that move nothing but names and axes; converters differ in them."""
+_NAMED_IN_PART: Mapping[str, Callable[[Case], tuple[str, ...]]] = {
+    CONSTANT_AS_BLOB: takers_of_lists,
+    FIRST_AXIS: along_first_axis,
+    FIVE_AXES: makers_of_five_axes,
+}
+"""Of these causes each operator has its own; the others of the case have no part in it."""
 _NEAR = 0.1
 """Two wrong results are alike when they differ by less than this share of their error."""
 
@@ -126,7 +132,7 @@ def signature_of(
     told = telling_message(judgement, verdict) if family in ("result", "load", "crash") else ""
     if told and (not condition or told in BATCH_MESSAGES):
         # What the network lacks shows on the plain road; what one device or option alone does is another bug.
-        named = {CONSTANT_AS_BLOB: takers_of_lists, FIRST_AXIS: along_first_axis}.get(told)
+        named = _NAMED_IN_PART.get(told)
         return replace(frame, operators=named(case) if named else (), message=told)
     if (family == "crash" and _TELLING.search(frame.message)) or frame.message == UNKNOWN_TORCH:
         return frame

@@ -94,6 +94,8 @@ UNDEFINED = "undefined"
 def title_of(signature: Signature, verdict: Verdict) -> str:
     """The title of a finding: who, what, when it happens and what comes of it."""
     subject = _operators(signature.operators) or _told(signature.message)
+    if signature.operators and signature.message in _ANY:
+        subject += f" ({_ANY[signature.message].rstrip(',')})"
     conditions = [_condition(c) for c in signature.condition.split("+") if c]
     only = ["only"] if conditions else []
     return " ".join([f"{_culprits(signature)}:", subject, *conditions, *only, _outcome(signature, verdict)])

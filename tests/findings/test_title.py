@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from small_cases import verdict
 
+from fuzzconv.findings.batch import FIRST_AXIS
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.title import title_of
 from fuzzconv.verdict import Kind
@@ -65,3 +66,12 @@ RESULT, WEIGHTS, CRASH, LOAD = (
 )
 def test_titles(signature: Signature, kind: Kind, evidence: dict[str, object], title: str) -> None:
     assert title_of(signature, verdict("pnnx:fp16=0/cpu", kind, **evidence)) == title
+
+
+def test_a_cause_of_one_operator_is_told_beside_it() -> None:
+    signature = Signature("result", "onnx2ncnn", "compare", ("Concat",), "", FIRST_AXIS)
+    bad = verdict("onnx2ncnn/cpu", Kind.SHAPE_MISMATCH, actual_shape=[2], shape=[4])
+    assert title_of(signature, bad) == (
+        "onnx2ncnn: Concat (an operator along the first axis, which is taken for a batch) "
+        "gives the wrong shape ([2] instead of [4])"
+    )
