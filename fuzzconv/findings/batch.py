@@ -27,14 +27,21 @@ STATE_KEEPS_IT = "constant state that keeps its batch axis"
 MATRIX_LOSES_IT = "matrix whose first axis is taken for a batch"
 TRANSPOSED = "transposed first operand beside a batch axis"
 FIRST_AXIS = "first axis, which the legacy converter takes for a batch"
+ONE_AXIS = "image of one axis, written as one of two"
+FROM_THE_END = "axis that is counted from the end"
 FIVE_AXES = "tensor of five axes and no batch among them"
 MESSAGES = frozenset(
-    {CONSTANT_KEEPS_IT, STATE_KEEPS_IT, BESIDE_RECURRENT, MATRIX_LOSES_IT, TRANSPOSED, FIVE_AXES, FIRST_AXIS}
+    {CONSTANT_KEEPS_IT, STATE_KEEPS_IT, BESIDE_RECURRENT, MATRIX_LOSES_IT, TRANSPOSED, FIVE_AXES}
+    | {FIRST_AXIS, ONE_AXIS, FROM_THE_END}
 )
 """What comes of these is chance: a wrong shape or value, a blob that can't be extracted, a crash of ncnn."""
 
 _MOST_AXES = 4
 """Axes of an ncnn blob."""
+_OF_ONE_AXIS = 3
+_WRITTEN_WITH_TWO = frozenset(
+    {"ConvTranspose", "GlobalAveragePool", "GlobalMaxPool", "InstanceNormalization"}
+)
 _ALONG_ONE_AXIS = frozenset({"Concat", "Gather", "Split"})
 _AXES_INPUT = {"Slice": 3}
 _PRODUCTS = frozenset({"Einsum", "Gemm", "MatMul"})
@@ -55,7 +62,7 @@ _SIZES = ("0", "1", "11", "2")
 def batch_message(judgement: Judgement, conversion: Conversion) -> str:
     """What became of the batch axis in a network that fails when it runs; empty when nothing tells."""
     if conversion.converter != "pnnx":
-        return FIRST_AXIS if along_first_axis(judgement.case) else ""
+        return legacy_axis_message(judgement.case)
     if not conversion.feedings:
         return ""
     feeding = conversion.feedings[0]
@@ -72,6 +79,30 @@ def batch_message(judgement: Judgement, conversion: Conversion) -> str:
     if not batched and makers_of_five_axes(judgement.case):
         return FIVE_AXES
     return BESIDE_RECURRENT if _axis_changes_beside_recurrent(feeding, layers) else ""
+
+
+def legacy_axis_message(case: Case) -> str:
+    """What onnx2ncnn makes of the axes: its layers of images have two, and none counts from the end."""
+    if of_one_axis(case):
+        return ONE_AXIS
+    if from_the_end(case):
+        return FROM_THE_END
+    return FIRST_AXIS if along_first_axis(case) else ""
+
+
+def of_one_axis(case: Case) -> tuple[str, ...]:
+    """Types of the operators on images of one axis that onnx2ncnn writes as layers of two."""
+    values = tensor_values(case) or {}
+    nodes = (case.model.graph.node[position] for position in moving_nodes(case))
+    found = {n.op_type for n in nodes if n.input[0] in values and values[n.input[0]].ndim == _OF_ONE_AXIS}
+    return tuple(sorted(found & _WRITTEN_WITH_TWO))
+
+
+def from_the_end(case: Case) -> tuple[str, ...]:
+    """``Gather`` where its axis is negative, from which onnx2ncnn takes one for the batch all the same."""
+    nodes = (case.model.graph.node[position] for position in moving_nodes(case))
+    gathers = (node for node in nodes if node.op_type == "Gather")
+    return ("Gather",) if any(a.name == "axis" and a.i < 0 for n in gathers for a in n.attribute) else ()
 
 
 def along_first_axis(case: Case) -> tuple[str, ...]:

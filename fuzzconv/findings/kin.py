@@ -18,7 +18,7 @@ from dataclasses import replace
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.signature import UNKNOWN_LAYER, covers, same_frame
 from fuzzconv.findings.traits import EXTERNAL, split_operator
-from fuzzconv.findings.written import IN_LIST, SYMPTOMS
+from fuzzconv.findings.written import IN_LIST, NOT_FLOAT32, SYMPTOMS
 
 _GROUPS = {
     "Reduction": "ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd "
@@ -39,7 +39,7 @@ _WORDLESS = re.compile(r"(SIG\w+)?(: )?(heap corruption|#+ pass_\w+( onnx)?|\(it
 _NCNN = "ncnn"
 _INTEGERS = frozenset({"int64", "int32"})
 """Weights that fp16=1 has no business with: they are written wrongly with it and without."""
-_UNREAD = (EXTERNAL, IN_LIST, "constants(computed)")
+_UNREAD = (EXTERNAL, IN_LIST, "constants(computed)", f"constants({NOT_FLOAT32})")
 """Constants of which a converter reads nothing, so that what it says comes from what happens to be there."""
 _SIZE = re.compile(r"large|rank=\d+")
 _GROUP_OF = {operator: group for group, names in _GROUPS.items() for operator in names.split()}

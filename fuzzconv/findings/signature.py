@@ -21,7 +21,16 @@ import numpy as np
 
 from fuzzconv.case import Array, Case
 from fuzzconv.converters.layers import read_layers
-from fuzzconv.findings.batch import FIRST_AXIS, FIVE_AXES, along_first_axis, makers_of_five_axes
+from fuzzconv.findings.batch import (
+    FIRST_AXIS,
+    FIVE_AXES,
+    FROM_THE_END,
+    ONE_AXIS,
+    along_first_axis,
+    from_the_end,
+    makers_of_five_axes,
+    of_one_axis,
+)
 from fuzzconv.findings.batch import MESSAGES as BATCH_MESSAGES
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.tails import absorbed
@@ -80,6 +89,8 @@ _NAMED_IN_PART: Mapping[str, Callable[[Case], tuple[str, ...]]] = {
     CONSTANT_AS_BLOB: takers_of_lists,
     FIRST_AXIS: along_first_axis,
     FIVE_AXES: makers_of_five_axes,
+    FROM_THE_END: from_the_end,
+    ONE_AXIS: of_one_axis,
 }
 """Of these causes each operator has its own; the others of the case have no part in it."""
 _NEAR = 0.1
@@ -133,6 +144,9 @@ def signature_of(
     if told and (not condition or told in BATCH_MESSAGES):
         # What the network lacks shows on the plain road; what one device or option alone does is another bug.
         named = _NAMED_IN_PART.get(told)
+        if told == ONE_AXIS:
+            # Packed kernels may be right by luck; the layer is another operator's on every road.
+            frame = replace(frame, converter=verdict.route.converter, condition="")
         return replace(frame, operators=named(case) if named else (), message=told)
     if (family == "crash" and _TELLING.search(frame.message)) or frame.message == UNKNOWN_TORCH:
         return frame

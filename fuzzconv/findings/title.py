@@ -11,7 +11,9 @@ from fuzzconv.findings.batch import (
     CONSTANT_KEEPS_IT,
     FIRST_AXIS,
     FIVE_AXES,
+    FROM_THE_END,
     MATRIX_LOSES_IT,
+    ONE_AXIS,
     STATE_KEEPS_IT,
     TRANSPOSED,
 )
@@ -32,7 +34,7 @@ from fuzzconv.findings.parameters import (
 )
 from fuzzconv.findings.signature import UNKNOWN_TORCH
 from fuzzconv.findings.traits import LARGE, OLD_OPSET, split_operator
-from fuzzconv.findings.wordless import LONE_OPERAND, MADE_BY_NONE, SHARED_IN_SUM
+from fuzzconv.findings.wordless import CONSTANT_OUTPUT, LONE_OPERAND, MADE_BY_NONE, SHARED_IN_SUM
 from fuzzconv.findings.written import CONSTANT_AS_BLOB, IN_LIST, NOTHING_LEFT
 from fuzzconv.runtime.options import SWITCHES, switches_of
 from fuzzconv.verdict import Kind, Verdict
@@ -68,6 +70,9 @@ _ANY = {
     ELLIPSIS: "Einsum of several operands with an ellipsis",
     ONE_OPERAND: "a sum of one operand",
     WITHOUT_ORDER: "Transpose of another order than it is written with",
+    ONE_AXIS: "an image of one axis, written as one of two",
+    FROM_THE_END: "an axis counted from the end",
+    CONSTANT_OUTPUT: "a constant as an output of the graph",
     FIRST_AXIS: "an operator along the first axis, which is taken for a batch",
     WITHOUT_SIZES: "Split in equal parts",
     FOUR_REPEATS: "repeating along four axes",

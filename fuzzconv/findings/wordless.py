@@ -18,6 +18,7 @@ from fuzzconv.verdict import Kind, Verdict
 
 SHARED_IN_SUM = "further operand of Sum that is used elsewhere"
 MADE_BY_NONE = "output that no node makes"
+CONSTANT_OUTPUT = "constant as an output of the graph"
 LONE_OPERAND = "operand that has no second one, or a scalar in front of it"
 
 HEAP = re.compile(
@@ -29,6 +30,8 @@ _WORDLESS = re.compile(
 )
 _INDEX = "CHECK failed: (index)"
 """What protobuf says of an element that a list does not have."""
+_NO_PARAMETER = "map::at"
+"""What the C++ library says of a parameter that an operator does not have."""
 _BINARY = frozenset({"Add", "Sub", "Mul", "Div", "Max", "Min", "Pow"})
 _TURNED = frozenset({"Sub", "Div"})
 """They get another name when their scalar is taken away, and are not looked at again."""
@@ -44,6 +47,8 @@ def wordless_message(case: Case, verdict: Verdict) -> str:
         return ""
     if verdict.route.converter != "pnnx":
         return LONE_OPERAND if _INDEX in said and _has_lone_operand(case) else ""
+    if _NO_PARAMETER in said and has_output_of_none(case):
+        return CONSTANT_OUTPUT
     if not _WORDLESS.fullmatch(said):
         return ""
     if _shares_in_sum(case):

@@ -16,11 +16,12 @@ import onnx
 from fuzzconv.case import Case
 from fuzzconv.converters.conversion import Conversion
 from fuzzconv.converters.layers import read_layers
-from fuzzconv.findings.batch import FIVE_AXES, batch_message
+from fuzzconv.findings.batch import FIVE_AXES, FROM_THE_END, ONE_AXIS, batch_message
 from fuzzconv.findings.batch import MESSAGES as BATCH_MESSAGES
 from fuzzconv.findings.draft import stored_tensors
 from fuzzconv.findings.fusion import FUSED, GELU, fusion_message, gelu_message
 from fuzzconv.findings.parameters import (
+    ELLIPSIS,
     FOLDED_ALONG_ROWS,
     LIST_AS_INDEX,
     WITHOUT_AXES,
@@ -49,11 +50,14 @@ _TOO_MANY_INPUTS = "invalid bottom_count or top_count for one_blob_only layer"
 _REFUSED_LAYER = re.compile(r"layer load_(?:param|model) \d+ (\S+) failed")
 _CONSTANT = re.compile(r"'(.*?)' (\w+)\[")
 _RESULTS = frozenset({Kind.SHAPE_MISMATCH, Kind.NAN, Kind.DIVERGENCE})
+NOT_FLOAT32 = "not float32"
+_OTHER_FLOATS = frozenset({onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE, onnx.TensorProto.BFLOAT16})
 _FED_WEIGHTS = frozenset(
     f"{name}{COMPUTED}"
     for name in ("W", "R", "B", "scale", "mean", "var", "input_mean", "input_var", "slope")
 )
 """Traits of layers that have no weights of their own; a state or a summand may well be fed."""
+_SHOWN_BY_REFUSAL = frozenset({FIVE_AXES, ELLIPSIS, FROM_THE_END, ONE_AXIS})
 _ENDS = frozenset({"pnnx.Input", "pnnx.Output", "pnnx.Attribute", ""})
 _MOST_DIMS = 4
 """ncnn's blobs have no more dimensions."""
@@ -75,7 +79,8 @@ def telling_message(judgement: Judgement, verdict: Verdict) -> str:
         return CONSTANT_AS_BLOB
     if verdict.kind is Kind.LOAD_FAILURE:
         refused = _REFUSED_LAYER.search(str(verdict.evidence.get("message")))
-        return FIVE_AXES if refused and batch_message(judgement, conversion) == FIVE_AXES else ""
+        told = parameter_message(case, conversion) or batch_message(judgement, conversion)
+        return told if refused and told in _SHOWN_BY_REFUSAL else ""
     if not conversion.feedings:
         return ""
     lines = [line.split() for line in (conversion.param or "").splitlines()]
@@ -178,6 +183,9 @@ def storage_cause(case: Case, verdict: Verdict, traits: Collection[Trait]) -> tu
 def _kept_elsewhere(case: Case, verdict: Verdict) -> str:
     """Where weights are that no tensor holds; onnx2ncnn looks for a layer's weights nowhere else."""
     nodes = case.model.graph.node
+    announced = "Unknown data type" in str(verdict.evidence.get("message"))
+    if not announced and any(tensor.data_type in _OTHER_FLOATS for tensor in stored_tensors(case)):
+        return NOT_FLOAT32
     if any(node.op_type == "Constant" and node.attribute[0].name != "value" for node in nodes):
         return IN_LIST
     fed = verdict.stage != "run" and any(trait.word in _FED_WEIGHTS for trait in traits_of(case))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,10 +18,13 @@ from fuzzconv.findings.batch import (
     FIRST_AXIS,
     FIVE_AXES,
     MATRIX_LOSES_IT,
+    ONE_AXIS,
     STATE_KEEPS_IT,
     TRANSPOSED,
     along_first_axis,
     batch_message,
+    from_the_end,
+    of_one_axis,
 )
 from fuzzconv.findings.signature import signature_of
 from fuzzconv.findings.tails import absorbed
@@ -243,3 +247,34 @@ def test_the_legacy_converter_has_no_first_axis(operator: onnx.NodeProto, expect
     assert (found.message == FIRST_AXIS, found.operators == expected) == (
         (True, True) if expected else (False, False)
     )
+
+
+@pytest.mark.parametrize(
+    ("operator", "shape"), [("GlobalMaxPool", (1, 2, 1)), ("InstanceNormalization", (1, 1, 3))]
+)
+def test_the_legacy_converter_writes_images_of_one_axis_as_of_two(
+    operator: str, shape: tuple[int, ...]
+) -> None:
+    made = case(
+        [node("Abs", "x", "t"), node(operator, "t" if "Max" in operator else "t s s")],
+        {"x": array(*shape)},
+        {"s": array(shape[1])},
+    )
+    bad = verdict("onnx2ncnn/vulkan", Kind.SHAPE_MISMATCH, output="y")
+    conversion = converted("7767517\n1 1\nInput x 0 1 x\n", {"x": None}, None, "onnx2ncnn")
+    right = verdict("onnx2ncnn/cpu", Kind.OK)
+    found = signature_of(judgement(made, right, bad, conversions={"onnx2ncnn": conversion}), bad)
+    assert (found.converter, found.condition, found.operators, found.message) == (
+        "onnx2ncnn",
+        "",
+        (operator,),
+        ONE_AXIS,
+    )
+    image = replace(made, inputs={"x": array(*shape, 2)})
+    assert of_one_axis(case(list(made.model.graph.node), image.inputs, {"s": array(shape[1])})) == ()
+
+
+@pytest.mark.parametrize(("axis", "expected"), [(-1, ("Gather",)), (1, ())])
+def test_an_axis_from_the_end(axis: int, expected: tuple[str, ...]) -> None:
+    made = case([node("Gather", "x i", axis=axis)], {"x": array(1, 2)}, {"i": np.int64([0])})
+    assert from_the_end(made) == expected

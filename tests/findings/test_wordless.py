@@ -11,7 +11,13 @@ from small_cases import array, case, judgement, node, verdict
 from fuzzconv.case import Case
 from fuzzconv.findings.parameters import LIST_AS_INDEX
 from fuzzconv.findings.signature import signature_of
-from fuzzconv.findings.wordless import LONE_OPERAND, MADE_BY_NONE, SHARED_IN_SUM, wordless_message
+from fuzzconv.findings.wordless import (
+    CONSTANT_OUTPUT,
+    LONE_OPERAND,
+    MADE_BY_NONE,
+    SHARED_IN_SUM,
+    wordless_message,
+)
 from fuzzconv.verdict import Kind
 
 X = {"x": array(1, 2)}
@@ -45,7 +51,7 @@ IDENTITY_OUT = case([node("Identity", "x", "i"), node("Abs", "x")], X, outputs=(
         (ONE, "double free or corruption (out)", ""),
         (CONSTANT_OUT, HEAP, MADE_BY_NONE),
         (IDENTITY_OUT, "(it printed nothing)", MADE_BY_NONE),
-        (IDENTITY_OUT, "what():  map::at", ""),
+        (IDENTITY_OUT, "what():  map::at", CONSTANT_OUTPUT),
         (
             CONSTANT_OUT,
             "shape_inference ...   10:02 [W:onnxruntime:, graph.cc:44] Removing initializer",
