@@ -156,12 +156,12 @@ def _kept_by(judgement: Judgement, conversion: Conversion, feeding: Feeding, lay
 def _matrix_loses_it(
     judgement: Judgement, conversion: Conversion, feeding: Feeding, layers: Iterable[Layer]
 ) -> bool:
-    """Whether a second operand of a product has one axis fewer, because an image beside it has a batch."""
+    """Whether a further operand of a product has one axis fewer, because an image beside it has a batch."""
     if all(binding.batch_axis is None for binding in feeding.inputs):
         return False
     case = judgement.case
     products = [node for node in case.model.graph.node if node.op_type in _PRODUCTS]
-    operands = {name for node in products for name in node.input[1:2]}
+    operands = {name for node in products for name in node.input[1:]}
     fed = {b.tensor for b in feeding.inputs if b.batch_axis is not None}
     if any(name in fed and case.inputs[name].ndim == _OF_MATRIX for name in operands):
         return True

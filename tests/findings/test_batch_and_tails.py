@@ -130,6 +130,14 @@ def test_the_columns_of_a_transposed_matrix_are_no_batch(
     assert batch_message(judgement(made), conversion) == expected
 
 
+def test_the_summand_of_a_product_is_no_batch_either() -> None:
+    """Though the first operand is transposed: without the summand's batch that does no harm."""
+    nodes = [node("Gemm", "x w c", "t", transA=1), node("Abs", "t")]
+    made = case(nodes, {"x": array(1, 2)}, {"w": array(1, 2), "c": array(1, 3)})
+    gemm = EINSUM.format("MemoryData c", "0=3").replace("Einsum e 2 1 1 2", "Gemm e 2 1 1 2")
+    assert batch_message(judgement(made), converted(gemm, {"x": 0}, 0)) == MATRIX_LOSES_IT
+
+
 @pytest.mark.parametrize(
     ("axes", "fed", "axis", "expected"),
     [([0], 4, None, FIVE_AXES), ([0], 4, 0, ""), ([0], 3, None, ""), ([0], 5, None, "")],
