@@ -94,7 +94,21 @@ def rebuilt(case: Case) -> Case | None:
         onnx.checker.check_model(model, full_check=True)
     except Exception:  # the checker raises ValidationError and InferenceError, which share no base
         return None
-    return replace(case, model=model, inputs=inputs)
+    made = replace(case, model=model, inputs=inputs)
+    return made if _is_legal(made) else None
+
+
+def _is_legal(case: Case) -> bool:
+    """Whether the slope of every ``PRelu`` fits its input, and not the other way round.
+
+    The standard asks for that; onnxruntime and the checker take either.
+    """
+    if "PRelu" not in case.operators:
+        return True
+    values = tensor_values(case) or {}
+    nodes = [node for node in case.model.graph.node if node.op_type == "PRelu"]
+    known = (node for node in nodes if {node.input[0], node.output[0]} <= values.keys())
+    return all(values[node.input[0]].shape == values[node.output[0]].shape for node in known)
 
 
 def value_info(name: str, array: Array) -> onnx.ValueInfoProto:

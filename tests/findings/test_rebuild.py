@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
+import pytest
 from small_cases import array, case, node
 
 from fuzzconv.findings.rebuild import rebuilt, run_model, tensor_values, used_names
@@ -30,6 +31,13 @@ def test_outputs_get_the_shape_that_is_really_computed() -> None:
 def test_an_invalid_model_is_none() -> None:
     assert rebuilt(case([node("Add", "x w")], {"x": array(2, 3)}, {"w": array(4)})) is None
     assert rebuilt(case([node("Relu", "nowhere")], {"x": array(2)})) is None
+
+
+@pytest.mark.parametrize(("slope", "legal"), [((1, 2), True), ((2,), True), ((3, 2), False)])
+def test_a_slope_that_is_larger_than_its_input_is_not_legal(slope: tuple[int, ...], legal: bool) -> None:
+    """onnxruntime broadcasts either operand, the standard the slope alone."""
+    made = rebuilt(case([node("PRelu", "x s")], {"x": array(1, 2)}, {"s": array(*slope)}))
+    assert (made is not None) is legal
 
 
 def test_a_model_without_inputs_is_none() -> None:
