@@ -29,10 +29,11 @@ TRANSPOSED = "transposed first operand beside a batch axis"
 FIRST_AXIS = "first axis, which the legacy converter takes for a batch"
 ONE_AXIS = "image of one axis, written as one of two"
 FROM_THE_END = "axis that is counted from the end"
+WITHOUT_SLICED = "Slice that names no axes"
 FIVE_AXES = "tensor of five axes and no batch among them"
 MESSAGES = frozenset(
     {CONSTANT_KEEPS_IT, STATE_KEEPS_IT, BESIDE_RECURRENT, MATRIX_LOSES_IT, TRANSPOSED, FIVE_AXES}
-    | {FIRST_AXIS, ONE_AXIS, FROM_THE_END}
+    | {FIRST_AXIS, ONE_AXIS, FROM_THE_END, WITHOUT_SLICED}
 )
 """What comes of these is chance: a wrong shape or value, a blob that can't be extracted, a crash of ncnn."""
 
@@ -87,6 +88,8 @@ def legacy_axis_message(case: Case) -> str:
         return ONE_AXIS
     if from_the_end(case):
         return FROM_THE_END
+    if slices_all(case):
+        return WITHOUT_SLICED
     return FIRST_AXIS if along_first_axis(case) else ""
 
 
@@ -103,6 +106,16 @@ def from_the_end(case: Case) -> tuple[str, ...]:
     nodes = (case.model.graph.node[position] for position in moving_nodes(case))
     gathers = (node for node in nodes if node.op_type == "Gather")
     return ("Gather",) if any(a.name == "axis" and a.i < 0 for n in gathers for a in n.attribute) else ()
+
+
+def slices_all(case: Case) -> tuple[str, ...]:
+    """``Slice`` where it names no axes: onnx2ncnn does not count them from the first one then."""
+    nodes = (case.model.graph.node[position] for position in moving_nodes(case))
+    slices = [node for node in nodes if node.op_type == "Slice"]
+    named = (
+        len(n.input) > _AXES_INPUT["Slice"] or any(a.name == "axes" for a in n.attribute) for n in slices
+    )
+    return ("Slice",) if not all(named) else ()
 
 
 def along_first_axis(case: Case) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from dataclasses import replace
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.signature import UNKNOWN_LAYER, covers, same_frame
 from fuzzconv.findings.traits import EXTERNAL, split_operator
-from fuzzconv.findings.written import IN_LIST, NOT_FLOAT32, SYMPTOMS
+from fuzzconv.findings.written import FIVE_DIMS, IN_LIST, NOT_FLOAT32, SYMPTOMS, TYPED_HALF
 
 _GROUPS = {
     "Reduction": "ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd "
@@ -38,8 +38,8 @@ _GROUPS = {
 _WORDLESS = re.compile(r"(SIG\w+)?(: )?(heap corruption|#+ pass_\w+( onnx)?|\(it printed nothing\))?")
 _NCNN = "ncnn"
 _INTEGERS = frozenset({"int64", "int32"})
-"""Weights that fp16=1 has no business with: they are written wrongly with it and without."""
-_UNREAD = (EXTERNAL, IN_LIST, "constants(computed)", f"constants({NOT_FLOAT32})")
+"""One type to ncnn. As weights fp16=1 has no business with them: they are as wrong with it as without."""
+_UNREAD = (EXTERNAL, IN_LIST, "constants(computed)", f"constants({NOT_FLOAT32})", TYPED_HALF, FIVE_DIMS)
 """Constants of which a converter reads nothing, so that what it says comes from what happens to be there."""
 _SIZE = re.compile(r"large|rank=\d+")
 _GROUP_OF = {operator: group for group, names in _GROUPS.items() for operator in names.split()}
@@ -103,6 +103,7 @@ def _said(signature: Signature, message: str) -> Signature:
 
 def _grouped(text: str) -> str:
     name, words = split_operator(text)
+    words = words - _INTEGERS | {"integers"} if words & _INTEGERS else words
     return _joined(_GROUP_OF.get(name, name), words)
 
 

@@ -53,7 +53,7 @@ _EACH_ALONE = frozenset(
 """Layers of one operand that take each element alone."""
 _COUNTING_AXES = frozenset(
     {"Concat", "Crop", "ExpandDims", "Gemm", "GroupNorm", "InstanceNorm", "LayerNorm", "MatMul", "Padding"}
-    | {"Permute", "Pooling", "Reduction", "Reshape", "RMSNorm", "Slice", "Softmax", "Squeeze"}
+    | {"Permute", "PixelShuffle", "Pooling", "Reduction", "Reshape", "RMSNorm", "Slice", "Softmax", "Squeeze"}
 )
 """Layers whose parameters name axes, or that are told apart by how many there are."""
 
@@ -129,8 +129,13 @@ def _settings(words: Sequence[str]) -> dict[str, str]:
 def _pools_inside(layers: Sequence[Sequence[str]]) -> bool:
     """Whether a layer that counts axes is given what a global pooling made: a row without those of size 1."""
     pooled: set[str] = set()
+    constants: set[str] = set()
     for words in layers:
-        if pooled & set(_blobs(words, outputs=False)):
+        if words[0] == "MemoryData":
+            constants |= set(_blobs(words, outputs=True))
+        if words[0] == "BinaryOp" and set(_blobs(words, outputs=False)) <= pooled | constants:
+            pooled |= set(_blobs(words, outputs=True))
+        elif pooled & set(_blobs(words, outputs=False)):
             if words[0] in _COUNTING_AXES:
                 return True
             if words[0] in _EACH_ALONE:

@@ -26,10 +26,12 @@ from fuzzconv.findings.batch import (
     FIVE_AXES,
     FROM_THE_END,
     ONE_AXIS,
+    WITHOUT_SLICED,
     along_first_axis,
     from_the_end,
     makers_of_five_axes,
     of_one_axis,
+    slices_all,
 )
 from fuzzconv.findings.batch import MESSAGES as BATCH_MESSAGES
 from fuzzconv.findings.finding import Signature
@@ -91,6 +93,7 @@ _NAMED_IN_PART: Mapping[str, Callable[[Case], tuple[str, ...]]] = {
     FIVE_AXES: makers_of_five_axes,
     FROM_THE_END: from_the_end,
     ONE_AXIS: of_one_axis,
+    WITHOUT_SLICED: slices_all,
 }
 """Of these causes each operator has its own; the others of the case have no part in it."""
 _NEAR = 0.1

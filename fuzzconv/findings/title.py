@@ -16,6 +16,7 @@ from fuzzconv.findings.batch import (
     ONE_AXIS,
     STATE_KEEPS_IT,
     TRANSPOSED,
+    WITHOUT_SLICED,
 )
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.fusion import FUSED, GELU
@@ -34,7 +35,7 @@ from fuzzconv.findings.parameters import (
 )
 from fuzzconv.findings.signature import UNKNOWN_TORCH
 from fuzzconv.findings.traits import LARGE, OLD_OPSET, split_operator
-from fuzzconv.findings.wordless import CONSTANT_OUTPUT, LONE_OPERAND, MADE_BY_NONE, SHARED_IN_SUM
+from fuzzconv.findings.wordless import CONSTANT_OUTPUT, FILLED, LONE_OPERAND, MADE_BY_NONE, SHARED_IN_SUM
 from fuzzconv.findings.written import CONSTANT_AS_BLOB, IN_LIST, NOTHING_LEFT
 from fuzzconv.runtime.options import SWITCHES, switches_of
 from fuzzconv.verdict import Kind, Verdict
@@ -72,6 +73,8 @@ _ANY = {
     WITHOUT_ORDER: "Transpose of another order than it is written with",
     ONE_AXIS: "an image of one axis, written as one of two",
     FROM_THE_END: "an axis counted from the end",
+    FILLED: "an integer input that its shape inference fills with 7",
+    WITHOUT_SLICED: "no axes given",
     CONSTANT_OUTPUT: "a constant as an output of the graph",
     FIRST_AXIS: "an operator along the first axis, which is taken for a batch",
     WITHOUT_SIZES: "Split in equal parts",

@@ -18,6 +18,7 @@ from fuzzconv.verdict import Kind, Verdict
 
 SHARED_IN_SUM = "further operand of Sum that is used elsewhere"
 MADE_BY_NONE = "output that no node makes"
+FILLED = "integer input that the shape inference fills with a number of its own"
 CONSTANT_OUTPUT = "constant as an output of the graph"
 LONE_OPERAND = "operand that has no second one, or a scalar in front of it"
 
@@ -30,6 +31,8 @@ _WORDLESS = re.compile(
 )
 _INDEX = "CHECK failed: (index)"
 """What protobuf says of an element that a list does not have."""
+_RUN = "ort Run failed"
+"""pnnx fills integer inputs with 7, and uses the results of a run that failed (``shape_inference.cpp``)."""
 _NO_PARAMETER = "map::at"
 """What the C++ library says of a parameter that an operator does not have."""
 _BINARY = frozenset({"Add", "Sub", "Mul", "Div", "Max", "Min", "Pow"})
@@ -47,6 +50,8 @@ def wordless_message(case: Case, verdict: Verdict) -> str:
         return ""
     if verdict.route.converter != "pnnx":
         return LONE_OPERAND if _INDEX in said and _has_lone_operand(case) else ""
+    if _RUN in said and any(array.dtype.kind in "iu" for array in case.inputs.values()):
+        return FILLED
     if _NO_PARAMETER in said and has_output_of_none(case):
         return CONSTANT_OUTPUT
     if not _WORDLESS.fullmatch(said):

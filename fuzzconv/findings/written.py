@@ -50,6 +50,9 @@ _TOO_MANY_INPUTS = "invalid bottom_count or top_count for one_blob_only layer"
 _REFUSED_LAYER = re.compile(r"layer load_(?:param|model) \d+ (\S+) failed")
 _CONSTANT = re.compile(r"'(.*?)' (\w+)\[")
 _RESULTS = frozenset({Kind.SHAPE_MISMATCH, Kind.NAN, Kind.DIVERGENCE})
+_WITH_KERNELS = frozenset({"Conv", "ConvTranspose"})
+TYPED_HALF = "constant(float16,typed field)"
+FIVE_DIMS = "MemoryData(rank=5)"
 NOT_FLOAT32 = "not float32"
 _OTHER_FLOATS = frozenset({onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE, onnx.TensorProto.BFLOAT16})
 _FED_WEIGHTS = frozenset(
@@ -170,7 +173,14 @@ def storage_cause(case: Case, verdict: Verdict, traits: Collection[Trait]) -> tu
     words = sorted({trait.word for trait in traits if trait.word.startswith(EXTERNAL)})
     if words and verdict.kind not in _RESULTS:
         return (f"constants({words[-1]})",)
-    if verdict.route.converter == "onnx2ncnn" and verdict.kind not in _RESULTS:
+    converter = verdict.route.converter
+    if converter == "pnnx" and any(trait.word == "typed field" for trait in traits):
+        typed = {_storage(tensor, converter) for tensor in stored_tensors(case)} & {TYPED_HALF}
+        if typed:
+            return (TYPED_HALF,)
+    if _has_data_of_five_axes(case) and (converter == "onnx2ncnn" or verdict.kind.is_weight_fault):
+        return (FIVE_DIMS,)
+    if converter == "onnx2ncnn" and verdict.kind not in _RESULTS:
         elsewhere = _kept_elsewhere(case, verdict)
         if elsewhere:
             return (f"constants({elsewhere})",)
@@ -178,6 +188,13 @@ def storage_cause(case: Case, verdict: Verdict, traits: Collection[Trait]) -> tu
     if verdict.kind is Kind.CRASH and doubles and any(trait.word == "float64" for trait in traits):
         return ("constant(float64)",)
     return ()
+
+
+def _has_data_of_five_axes(case: Case) -> bool:
+    """Whether a constant that is no kernel has more axes than a ``MemoryData`` can have."""
+    large = {tensor.name for tensor in stored_tensors(case) if len(tensor.dims) > _MOST_DIMS}
+    nodes = (case.model.graph.node[position] for position in moving_nodes(case))
+    return any(large & set(node.input) for node in nodes if node.op_type not in _WITH_KERNELS)
 
 
 def _kept_elsewhere(case: Case, verdict: Verdict) -> str:
@@ -254,12 +271,12 @@ def _storage(tensor: onnx.TensorProto, converter: str) -> str:
     """
     if converter == "onnx2ncnn":
         if len(tensor.dims) > _MOST_DIMS:
-            return "MemoryData(rank=5)"
+            return FIVE_DIMS
         return "" if tensor.data_type == onnx.TensorProto.FLOAT else "constants(not float32)"
     if tensor.data_type == onnx.TensorProto.DOUBLE:
         return "constant(float64)"
     typed = not tensor.HasField("raw_data") and 0 not in tensor.dims
-    return "constant(float16,typed field)" if tensor.data_type == onnx.TensorProto.FLOAT16 and typed else ""
+    return TYPED_HALF if tensor.data_type == onnx.TensorProto.FLOAT16 and typed else ""
 
 
 def _feeds_nothing(conversion: Conversion, verdict: Verdict) -> bool:

@@ -25,6 +25,7 @@ from fuzzconv.findings.batch import (
     batch_message,
     from_the_end,
     of_one_axis,
+    slices_all,
 )
 from fuzzconv.findings.signature import signature_of
 from fuzzconv.findings.tails import absorbed
@@ -286,3 +287,9 @@ def test_the_legacy_converter_writes_images_of_one_axis_as_of_two(
 def test_an_axis_from_the_end(axis: int, expected: tuple[str, ...]) -> None:
     made = case([node("Gather", "x i", axis=axis)], {"x": array(1, 2)}, {"i": np.int64([0])})
     assert from_the_end(made) == expected
+
+
+@pytest.mark.parametrize(("inputs", "expected"), [("x i i", ("Slice",)), ("x i i a", ())])
+def test_a_slice_that_names_no_axes(inputs: str, expected: tuple[str, ...]) -> None:
+    made = case([node("Slice", inputs)], {"x": array(1, 2)}, {"i": np.int64([0]), "a": np.int64([1])})
+    assert slices_all(made) == expected

@@ -20,6 +20,7 @@ def wrong(*operators: str, condition: str = "") -> Signature:
         ("LayerNormalization(axis)", "RMSNormalization(axis,rank=3)"),
         ("Softmax(old opset)", "LogSoftmax(axis,old opset)"),
         ("Upsample", "Resize(sizes)"),
+        ("Clip(int64)", "Clip(int32)"),
         ("MaxPool(auto_pad=SAME,strides)", "AveragePool(auto_pad=SAME,ceil_mode=1,strides)"),
         ("Gather(axis,large)", "Gather(axis)"),
         ("LayerNormalization(B,axis,rank=3)", "LayerNormalization(B,axis,large)"),

@@ -13,6 +13,7 @@ from fuzzconv.findings.parameters import LIST_AS_INDEX
 from fuzzconv.findings.signature import signature_of
 from fuzzconv.findings.wordless import (
     CONSTANT_OUTPUT,
+    FILLED,
     LONE_OPERAND,
     MADE_BY_NONE,
     SHARED_IN_SUM,
@@ -24,6 +25,7 @@ X = {"x": array(1, 2)}
 HEAP = "free(): invalid next size (fast)"
 LIST = case([node("Gather", "x i")], X, {"i": np.int64([0, 0])})
 ONE = case([node("Gather", "x i")], X, {"i": np.array(0)})
+FED_INDEX = case([node("Gather", "x i")], {**X, "i": np.int64([0])})
 SUM_TWICE = case([node("Sum", "x x x")], X)
 SUM_ELSEWHERE = case([node("Ceil", "x", "t"), node("Abs", "t", "z"), node("Sum", "x z t")], X)
 SUM_FIRST = case([node("Sum", "x x w")], X, {"w": array(1, 2)})
@@ -52,6 +54,7 @@ IDENTITY_OUT = case([node("Identity", "x", "i"), node("Abs", "x")], X, outputs=(
         (CONSTANT_OUT, HEAP, MADE_BY_NONE),
         (IDENTITY_OUT, "(it printed nothing)", MADE_BY_NONE),
         (IDENTITY_OUT, "what():  map::at", CONSTANT_OUTPUT),
+        (FED_INDEX, "ort Run failed Non-zero status code returned while running Gather node.", FILLED),
         (
             CONSTANT_OUT,
             "shape_inference ...   10:02 [W:onnxruntime:, graph.cc:44] Removing initializer",
@@ -99,3 +102,8 @@ def test_the_legacy_converter_reads_an_operand_that_is_not_there(
 )
 def test_other_failures_are_not_looked_at(route: str, kind: Kind, stage: str) -> None:
     assert wordless_message(SUM_TWICE, verdict(route, kind, stage, message=HEAP)) == ""
+
+
+def test_without_an_integer_input_its_onnxruntime_fails_for_another_reason() -> None:
+    said = "ort Run failed Non-zero status code returned while running Gather node."
+    assert wordless_message(ONE, verdict("pnnx:fp16=0/cpu", Kind.CRASH, "convert", message=said)) == ""

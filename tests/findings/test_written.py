@@ -18,6 +18,7 @@ from fuzzconv.findings.traits import Trait
 from fuzzconv.findings.wordless import MADE_BY_NONE
 from fuzzconv.findings.written import (
     CONSTANT_AS_BLOB,
+    FIVE_DIMS,
     NOTHING_LEFT,
     files_tell,
     misstored,
@@ -26,6 +27,7 @@ from fuzzconv.findings.written import (
     takers_of_lists,
     telling_message,
 )
+from fuzzconv.findings.written import TYPED_HALF as TYPED
 from fuzzconv.reference.reference import Reference
 from fuzzconv.verdict import Kind
 
@@ -346,6 +348,30 @@ def test_weights_that_no_initializer_holds_are_one_cause_of_the_legacy_converter
     wrong = verdict("onnx2ncnn/cpu", Kind.DIVERGENCE)
     of_pnnx = verdict("pnnx:fp16=0/cpu", Kind.WEIGHT_LOST, "weights")
     assert storage_cause(computed, wrong, ()) == storage_cause(computed, of_pnnx, ()) == ()
+
+
+@pytest.mark.parametrize("kind", [Kind.SHAPE_MISMATCH, Kind.WEIGHT_LOST])
+def test_half_precision_in_a_typed_field_is_one_cause_whatever_comes_of_it(kind: Kind) -> None:
+    bad = verdict("pnnx:fp16=0/cpu", kind, output="y")
+    typed = with_tensor("Add", TYPED_HALF)
+    assert storage_cause(typed, bad, [Trait(0, "typed field")]) == (TYPED,)
+    assert storage_cause(typed, bad, [Trait(0, "float16")]) == ()
+    assert storage_cause(with_tensor("Add", RAW_HALF), bad, [Trait(0, "typed field")]) == ()
+
+
+@pytest.mark.parametrize(
+    ("operator", "route", "kind", "expected"),
+    [
+        ("Add", "onnx2ncnn/cpu", Kind.SHAPE_MISMATCH, (FIVE_DIMS,)),
+        ("Conv", "onnx2ncnn/cpu", Kind.SHAPE_MISMATCH, ()),
+        ("Add", "pnnx:fp16=0/cpu", Kind.SHAPE_MISMATCH, ()),
+        ("Add", "pnnx:fp16=0/cpu", Kind.WEIGHT_LOST, (FIVE_DIMS,)),
+    ],
+)
+def test_data_of_five_axes_is_one_cause(
+    operator: str, route: str, kind: Kind, expected: tuple[str, ...]
+) -> None:
+    assert storage_cause(with_tensor(operator, FIVE), verdict(route, kind), ()) == expected
 
 
 def test_weights_that_are_fed_are_as_good_as_computed() -> None:
