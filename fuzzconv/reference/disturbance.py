@@ -63,10 +63,19 @@ class Disturbance:
                 sizes[site.span] += np.float32(WINOGRAD_SHARE) * np.max(sizes[site.span], initial=0)
         return sizes
 
+    @cached_property
+    def _stored(self) -> FloatArray:
+        """What a format of storage alone rounds: the elements, and intermediate values that layers yield."""
+        sizes = np.abs(self._probe.levels)
+        for site in self._probe.sites:
+            if site.tensor in self._functions and self._functions[site.tensor].stored:
+                sizes[site.span] = self.magnitudes[site.span]
+        return sizes
+
     def operands(self, rounding: Rounding) -> FloatArray:
         """Every operand rounded, as often as the longest sum it enters makes it."""
         if not rounding.arithmetic:
-            return np.abs(self._probe.levels) * np.float32(rounding.relative)
+            return self._stored * np.float32(rounding.relative)
         growth = [
             np.full(prod(s.shape), self._growths.get(s.tensor, 1.0), np.float32) for s in self._probe.sites
         ]
@@ -108,7 +117,7 @@ class Disturbance:
     def output(self, name: str, expected: Bound, rounding: Rounding) -> Bound:
         """What storing (and, for a function, computing) output ``name`` adds to each of its elements."""
         size = np.abs(expected)
-        if rounding.arithmetic and name in self._functions:
+        if name in self._functions and (rounding.arithmetic or self._functions[name].stored):
             size = ROUNDINGS * (size + self._intermediates[name])
         errors: Bound = size * rounding.relative + rounding.absolute
         return errors

@@ -27,11 +27,14 @@ class Function:
         shader: error that a Vulkan shader may make besides; half of what the Vulkan specification allows
             ("Precision of GLSL.std.450 Instructions"), as the safety factor is 2; None: a few roundings.
         inside: largest magnitude of the operand and number of terms summed → largest magnitude inside.
+        stored: converters write the formula as several layers, so that intermediate values are stored too and
+            rounded by a format of storage alone.
     """
 
     intermediate: float = 0.0
     shader: Rounding | None = None
     inside: Callable[[float, int], float] = lambda operand, terms: operand
+    stored: bool = False
 
     @property
     def shader_error(self) -> Rounding:
@@ -58,9 +61,10 @@ _GELU = Rounding(0.0, 2.0**-11)
 
 FUNCTIONS: Mapping[str, Function] = {
     **dict.fromkeys(("Exp", "Pow", "Sigmoid", "Softmax", "Swish", "Sqrt", "Reciprocal", "Div"), Function()),
-    **dict.fromkeys(("Tanh", "Elu", "Selu", "Celu", "Log", "LogSoftmax", "Atanh"), Function(1.0)),
+    **dict.fromkeys(("Tanh", "Elu", "Selu", "Celu", "Log", "Atanh"), Function(1.0)),
+    "LogSoftmax": Function(1.0, stored=True),  # a Softmax and a Log
     # pnnx rewrites alpha · x + beta around its own hard sigmoid, (x' + 3) / 6: values of size 1 are rounded.
-    **dict.fromkeys(("HardSigmoid", "HardSwish"), Function(1.0)),
+    **dict.fromkeys(("HardSigmoid", "HardSwish"), Function(1.0, stored=True)),
     **dict.fromkeys(("Softplus", "Mish", "Sinh"), Function(1.0, inside=_exponential)),
     **dict.fromkeys(("Cosh",), Function(inside=_exponential)),
     # A shader's asinh is log(x + sqrt(x² + 1)), which cancels for negative x: 2^-23 · x² relative.

@@ -332,3 +332,14 @@ def test_what_is_computed_from_a_constant_that_cant_be_read_is_a_constant():
     reference = compute_reference(case, [Precision.FP32, Precision.FP16_WEIGHTS])
     half, single = (reference.bounds[p]["y"] for p in (Precision.FP16_WEIGHTS, Precision.FP32))
     assert np.all(half - single >= np.abs([[0.5, -3.0]]) * 2.0**-11)
+
+
+@pytest.mark.parametrize(("behind", "output"), [((), "y"), ((NODE("Neg", ["y"], ["z"]),), "z")])
+def test_intermediate_layers_are_stored_in_a_narrow_format_too(behind, output):
+    """pnnx writes 1/6 · x as hardsigmoid(x - 3): x - 3 = -2.947 has steps of 2^-6 in bfloat16."""
+    nodes = [NODE("HardSigmoid", ["x"], ["y"], alpha=1 / 6, beta=0.0), *behind]
+    case = make_case(nodes, {"x": np.float32([[[2.9]]])}, outputs=(output,))
+    bound = compute_reference(case, [Precision.BF16]).bounds[Precision.BF16][output].item()
+    assert 2.0**-9 / 2 < bound < 0.1
+    tiny = make_case(nodes, {"x": np.float32([[[0.05263715]]])}, outputs=(output,))
+    assert Precision.BF16 in compute_reference(tiny, [Precision.BF16]).precision_skips
