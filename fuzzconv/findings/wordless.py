@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+import onnx
+
 from fuzzconv.case import Case
 from fuzzconv.findings.draft import stored_tensors
 from fuzzconv.findings.parameters import LIST_AS_INDEX, gathers_list
@@ -34,7 +36,7 @@ _INDEX = "CHECK failed: (index)"
 _RUN = "ort Run failed"
 """pnnx fills integer inputs with 7, and uses the results of a run that failed (``shape_inference.cpp``)."""
 _NO_PARAMETER = "map::at"
-"""What the C++ library says of a parameter that an operator does not have."""
+"""What the C++ library says of a parameter that an operator does not have; a scalar double has none either."""
 _BINARY = frozenset({"Add", "Sub", "Mul", "Div", "Max", "Min", "Pow"})
 _TURNED = frozenset({"Sub", "Div"})
 """They get another name when their scalar is taken away, and are not looked at again."""
@@ -52,7 +54,8 @@ def wordless_message(case: Case, verdict: Verdict) -> str:
         return LONE_OPERAND if _INDEX in said and _has_lone_operand(case) else ""
     if _RUN in said and any(array.dtype.kind in "iu" for array in case.inputs.values()):
         return FILLED
-    if _NO_PARAMETER in said and has_output_of_none(case):
+    doubles = any(tensor.data_type == onnx.TensorProto.DOUBLE for tensor in stored_tensors(case))
+    if _NO_PARAMETER in said and has_output_of_none(case) and not doubles:
         return CONSTANT_OUTPUT
     if not _WORDLESS.fullmatch(said):
         return ""

@@ -107,3 +107,10 @@ def test_other_failures_are_not_looked_at(route: str, kind: Kind, stage: str) ->
 def test_without_an_integer_input_its_onnxruntime_fails_for_another_reason() -> None:
     said = "ort Run failed Non-zero status code returned while running Gather node."
     assert wordless_message(ONE, verdict("pnnx:fp16=0/cpu", Kind.CRASH, "convert", message=said)) == ""
+
+
+def test_a_scalar_double_has_a_crash_of_its_own() -> None:
+    double = case([node("Cosh", "x")], X, {"w": np.float64(1)}, outputs=("y", "w"))
+    assert (
+        wordless_message(double, verdict("pnnx:fp16=0/cpu", Kind.CRASH, "convert", message="map::at")) == ""
+    )
