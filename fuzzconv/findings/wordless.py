@@ -36,7 +36,7 @@ _INDEX = "CHECK failed: (index)"
 _RUN = "ort Run failed"
 """pnnx fills integer inputs with 7, and uses the results of a run that failed (``shape_inference.cpp``)."""
 _NO_PARAMETER = "map::at"
-"""What the C++ library says of a parameter that an operator does not have; a scalar double has none either."""
+"""What the C++ library says of a parameter that is not there; a scalar double has none either."""
 _BINARY = frozenset({"Add", "Sub", "Mul", "Div", "Max", "Min", "Pow"})
 _TURNED = frozenset({"Sub", "Div"})
 """They get another name when their scalar is taken away, and are not looked at again."""
