@@ -146,3 +146,10 @@ def test_evidence_is_plain_json():
         compare(EXPECTED, EXPECTED, BOUND),
     ):
         assert json.loads(json.dumps(found.evidence))["shape"] == [2, 3]
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_signalling_nan_is_a_nan_without_a_word():
+    signalling = np.array([0x7FA00000], np.uint32).view(np.float32)
+    found = compare(np.float32([1]), signalling, np.float64([0.1]), output="y")
+    assert found.kind is Kind.NAN
