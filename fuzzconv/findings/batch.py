@@ -169,19 +169,23 @@ def _kept_by(judgement: Judgement, conversion: Conversion, feeding: Feeding, lay
 def _matrix_loses_it(
     judgement: Judgement, conversion: Conversion, feeding: Feeding, layers: Iterable[Layer]
 ) -> bool:
-    """Whether a further operand of a product has one axis fewer, because an image beside it has a batch."""
+    """Whether an operand of a product has one axis fewer, because an image beside it has a batch.
+
+    The first operand may well be fed so.
+    """
     if all(binding.batch_axis is None for binding in feeding.inputs):
         return False
     case = judgement.case
     products = [node for node in case.model.graph.node if node.op_type in _PRODUCTS]
-    operands = {name for node in products for name in node.input[1:]}
+    operands = {name for node in products for name in node.input}
     fed = {b.tensor for b in feeding.inputs if b.batch_axis is not None}
-    if any(name in fed and case.inputs[name].ndim == _OF_MATRIX for name in operands):
+    further = {name for node in products for name in node.input[1:]}
+    if any(name in fed and case.inputs[name].ndim == _OF_MATRIX for name in further):
         return True
     matrices = {
         tuple(t.dims[:0:-1]) for t in stored_tensors(case) if t.name in operands and t.dims[:1] == [1]
     }
-    used = {name for layer in layers if layer.type in _PRODUCTS for name in layer.inputs[1:]}
+    used = {name for layer in layers if layer.type in _PRODUCTS for name in layer.inputs}
     constants = _written_constants(conversion.param or "")
     return any(blob in used and written in matrices for blob, written in constants)
 

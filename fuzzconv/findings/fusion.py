@@ -22,14 +22,14 @@ FEWEST = 4
 """So many operators at least: fewer are told by their names better."""
 _ATTENTION = frozenset({"MultiHeadAttention", "SDPA"})
 FEWEST_OF_ATTENTION = 10
-_MOST_BESIDE = 3
+_MOST_BESIDE = 5
 _NOT_COMPUTING = frozenset({"Input", "Split", "MemoryData", "Noop"})
 
 
 def fusion_message(judgement: Judgement, conversion: Conversion) -> str:
     """``operators fused into one LAYER`` where a wrong network has one computing layer; else empty.
 
-    Attention made of a dozen operators is named also with a layer or two beside it.
+    Attention made of a dozen operators is named also with a few layers beside it.
     """
     count = len(operator_nodes(judgement.case.model))
     types = [layer.type for layer in read_layers(conversion.param or "") if layer.type not in _NOT_COMPUTING]

@@ -41,6 +41,10 @@ _INTEGERS = frozenset({"int64", "int32"})
 """One type to ncnn. As weights fp16=1 has no business with them: they are as wrong with it as without."""
 _UNREAD = (EXTERNAL, IN_LIST, "constants(computed)", f"constants({NOT_FLOAT32})", TYPED_HALF, FIVE_DIMS)
 """Constants of which a converter reads nothing, so that what it says comes from what happens to be there."""
+_EITHER_ONE = {"first constant": "constant", "other constant": "constant", "sizes": "scales"}
+"""Words one of which an operator always has, whatever its cause: which one says little."""
+_VALUE_IGNORED = re.compile(r"(coordinate_transformation_mode|nearest_mode)=(?!align_corners)\w+")
+"""Attributes whose value nothing is made of, unless it is this one: any of the others is as wrong."""
 _SIZE = re.compile(r"large|rank=\d+")
 _GROUP_OF = {operator: group for group, names in _GROUPS.items() for operator in names.split()}
 
@@ -61,6 +65,9 @@ def is_variant(known: Signature, other: Signature) -> bool:
 
 def is_symptom(known: Signature, other: Signature) -> bool:
     """Whether one cause shows both: constants that are not read, a batch axis gone, damaged memory."""
+    told = known.message in SYMPTOMS and (known.message, known.operators) == (other.message, other.operators)
+    if told and known.condition == other.condition and _NCNN in (known.converter, other.converter):
+        return True
     if known.converter != other.converter:
         return False
     if known.family == other.family == "weights" and known.operators == other.operators:
@@ -73,7 +80,7 @@ def is_symptom(known: Signature, other: Signature) -> bool:
         return False
     if known.operators == other.operators and any(w in o for w in _UNREAD for o in known.operators):
         return True
-    if (known.message, known.operators) == (other.message, other.operators) and known.message in SYMPTOMS:
+    if told:
         return True
     if known.message == other.message and known.message.startswith(UNKNOWN_LAYER):
         return bool(_names(known) & _names(other))
@@ -104,6 +111,7 @@ def _said(signature: Signature, message: str) -> Signature:
 def _grouped(text: str) -> str:
     name, words = split_operator(text)
     words = words - _INTEGERS | {"integers"} if words & _INTEGERS else words
+    words = frozenset(_VALUE_IGNORED.sub(r"\1", _EITHER_ONE.get(word, word)) for word in words)
     return _joined(_GROUP_OF.get(name, name), words)
 
 

@@ -18,21 +18,22 @@ from fuzzconv.case import Case
 from fuzzconv.converters.conversion import Conversion
 from fuzzconv.findings.draft import stored_tensors
 from fuzzconv.findings.subgraph import moving_nodes
+from fuzzconv.findings.tails import RECURRENT_LAYERS
 
 LIST_AS_INDEX = "list of indices taken for one index"
 WITHOUT_AXES = "Reduction without axes"
 WITHOUT_KEEPDIMS = "Reduction of everything without keepdims"
 WITHOUT_PADS = "Padding without all pads"
-POOLED_AXES = "axes that global pooling does not keep"
 FOUR_REPEATS = "Tile with four repeats"
 FOLDED_ALONG_ROWS = "BatchNormalization of the second of three axes folded into a Linear"
 WITHOUT_SIZES = "Slice without sizes"
 ELLIPSIS = "ellipsis of an Einsum of several operands"
-ONE_OPERAND = "Eltwise of one operand"
-WITHOUT_ORDER = "Permute without an order of axes"
+NOT_WHOLE = "Interp with a size that is no whole number"
+AXES_MISSING = "ExpandDims with fewer axes than Unsqueeze"
+BIAS_AS_STATE = "bias of a recurrent layer given as its state"
 MESSAGES = frozenset(
-    {LIST_AS_INDEX, WITHOUT_AXES, WITHOUT_KEEPDIMS, WITHOUT_PADS, WITHOUT_SIZES, POOLED_AXES, FOUR_REPEATS}
-    | {FOLDED_ALONG_ROWS, ELLIPSIS, ONE_OPERAND, WITHOUT_ORDER}
+    {LIST_AS_INDEX, WITHOUT_AXES, WITHOUT_KEEPDIMS, WITHOUT_PADS, WITHOUT_SIZES, FOUR_REPEATS}
+    | {FOLDED_ALONG_ROWS, ELLIPSIS, NOT_WHOLE, AXES_MISSING, BIAS_AS_STATE}
 )
 
 _SELECT_OF_LIST = re.compile(r"^Tensor\.select .*\bindex=\(", re.MULTILINE)
@@ -43,60 +44,83 @@ _LINEAR_OF_ROWS = re.compile(r"^Reshape +linearbn1d_\d+_ncnnreshape", re.MULTILI
 """A Linear with a BatchNorm in it, applied to more than rows: the norm's channels are no columns then."""
 _NO_AXES = "-23303=0"
 """How a ``.param`` says that ``Reduction`` has no axes; for all axes it has a flag, or lists them."""
+_AXES = "-23303"
+"""Key of the axes of ``ExpandDims``."""
+_SIZED = frozenset({"3", "4"})
+"""Keys of ``Interp``'s height and width."""
+_BIAS, _STATE = 3, 5
+"""Places of a recurrent node's bias and first state among its inputs."""
 _PADS = ("0", "1", "2", "3", "7", "8")
 """Keys of ``Padding``'s sizes: top, bottom, left, right, front, behind."""
-_EACH_ALONE = frozenset(
-    {"Split", "Noop", "Dropout", "UnaryOp", "AbsVal", "BNLL", "CELU", "Clip", "ELU", "Erf", "Exp", "GELU"}
-    | {"HardSigmoid", "HardSwish", "Log", "Mish", "Power", "ReLU", "SELU", "Shrink", "Sigmoid", "Softplus"}
-    | {"Swish", "TanH", "Threshold"}
-)
-"""Layers of one operand that take each element alone."""
-_COUNTING_AXES = frozenset(
-    {"Concat", "Crop", "ExpandDims", "Gemm", "GroupNorm", "InstanceNorm", "LayerNorm", "MatMul", "Padding"}
-    | {"Permute", "PixelShuffle", "Pooling", "Reduction", "Reshape", "RMSNorm", "Slice", "Softmax", "Squeeze"}
-)
-"""Layers whose parameters name axes, or that are told apart by how many there are."""
 
 
 def parameter_message(case: Case, conversion: Conversion) -> str:
-    """What the files lack of the graph; empty when they lack nothing that is looked for."""
-    layers = [words for line in (conversion.param or "").splitlines()[2:] if _is_layer(words := line.split())]
-    if conversion.converter != "pnnx":
-        return _legacy_message(layers)
+    """What pnnx's files lack of the graph; empty when they lack nothing that is looked for."""
+    layers = layer_lines(conversion)
     text = conversion.files.get("pnnx.param", b"").decode(errors="replace")
     stored = {tensor.name: tensor for tensor in stored_tensors(case)}
     if _SELECT_OF_LIST.search(text) or (gathers_list(case) and _SELECT.search(text)):
         return LIST_AS_INDEX
-    if _SPLIT_IN_EQUAL_PARTS.search(text) and any(w[0] == "Slice" and not _settings(w) for w in layers):
+    if _SPLIT_IN_EQUAL_PARTS.search(text) and any(w[0] == "Slice" and not settings_of(w) for w in layers):
         return WITHOUT_SIZES
+    if any(words[0] == "Interp" and _SIZED & _fractions(words) for words in layers):
+        return NOT_WHOLE
     nodes = [case.model.graph.node[position] for position in sorted(moving_nodes(case))]
+    if bias_is_state(nodes, layers):
+        return BIAS_AS_STATE
     if any(node.op_type == "Einsum" and len(node.input) > 1 and _has_ellipsis(node) for node in nodes):
         return ELLIPSIS
     reductions = [words for words in layers if words[0] == "Reduction"]
     reducing = [node for node in nodes if node.op_type.startswith("Reduce")]
     if any(_NO_AXES in words for words in reductions) and any(_has_axes(node, stored) for node in reducing):
         return WITHOUT_AXES
-    whole = [words for words in reductions if "1=1" in words and _settings(words).get("4", "0") == "0"]
+    whole = [words for words in reductions if "1=1" in words and settings_of(words).get("4", "0") == "0"]
     reducing_all = [node for node in reducing if _reduces_all(node)]
     if _is_read(whole, layers) and _all(_attribute(node, "keepdims", 1) for node in reducing_all):
         return WITHOUT_KEEPDIMS
-    if any(words[0] == "Tile" and _settings(words).get("-23302", "").startswith("4,") for words in layers):
+    if any(words[0] == "Tile" and settings_of(words).get("-23302", "").startswith("4,") for words in layers):
         return FOUR_REPEATS
-    paddings = [_settings(words) for words in layers if words[0] == "Padding"]
+    paddings = [settings_of(words) for words in layers if words[0] == "Padding"]
     written = sum(settings.get(key, "0") != "0" for settings in paddings for key in _PADS)
     wanted = sum(_count_pads(node, stored) for node in nodes if node.op_type == "Pad")
     if paddings and written < wanted:
         return WITHOUT_PADS
+    expanded = sum(_count(words, _AXES) for words in layers if words[0] == "ExpandDims")
+    axes = [_axes(node, stored) for node in nodes if node.op_type == "Unsqueeze"]
+    if any(len(some) > 1 for some in axes) and 0 < expanded < sum(map(len, axes)):
+        return AXES_MISSING
     return FOLDED_ALONG_ROWS if _LINEAR_OF_ROWS.search(conversion.param or "") else ""
 
 
-def _legacy_message(layers: Sequence[Sequence[str]]) -> str:
-    """What onnx2ncnn's layers lack."""
-    if any(words[0] == "Eltwise" and words[2] == "1" for words in layers):
-        return ONE_OPERAND
-    if any(words[0] == "Permute" and not _settings(words) for words in layers):
-        return WITHOUT_ORDER
-    return POOLED_AXES if _pools_inside(layers) else ""
+def bias_is_state(nodes: Iterable[onnx.NodeProto], layers: Iterable[Sequence[str]]) -> bool:
+    """Whether a recurrent layer is given a state that no recurrent node of the graph has, but a bias has."""
+    recurrent = [node for node in nodes if node.op_type in RECURRENT_LAYERS]
+    stateless = [n for n in recurrent if not any(n.input[_STATE:]) and any(n.input[_BIAS : _BIAS + 1])]
+    given = any(words[0] in RECURRENT_LAYERS and int(words[2]) > 1 for words in layers)
+    return given and bool(recurrent) and len(stateless) == len(recurrent)
+
+
+def _fractions(words: Sequence[str]) -> set[str]:
+    """Keys whose value is not written as a whole number."""
+    return {key for key, value in settings_of(words).items() if "." in value}
+
+
+def _count(words: Sequence[str], key: str) -> int:
+    """How many elements a list among the parameters has."""
+    return int(settings_of(words).get(key, "0").split(",")[0])
+
+
+def _axes(node: onnx.NodeProto, stored: Mapping[str, onnx.TensorProto]) -> list[int]:
+    """The axes that a node names, as an attribute or as a constant."""
+    if len(node.input) > 1 and node.input[1] in stored:
+        return [int(axis) for axis in numpy_helper.to_array(stored[node.input[1]]).ravel()]
+    given = _attribute(node, "axes", ())
+    return list(given) if isinstance(given, list) else []
+
+
+def layer_lines(conversion: Conversion) -> list[list[str]]:
+    """The words of each line of a ``.param`` that has a layer's form."""
+    return [words for line in (conversion.param or "").splitlines()[2:] if _is_layer(words := line.split())]
 
 
 def _has_ellipsis(node: onnx.NodeProto) -> bool:
@@ -121,37 +145,19 @@ def _is_layer(words: Sequence[str]) -> bool:
     return len(words) >= 4 and words[2].isdigit() and words[3].isdigit()
 
 
-def _settings(words: Sequence[str]) -> dict[str, str]:
+def settings_of(words: Sequence[str]) -> dict[str, str]:
     """The parameters of a layer's line."""
     return dict(word.split("=", 1) for word in words if "=" in word)
 
 
-def _pools_inside(layers: Sequence[Sequence[str]]) -> bool:
-    """Whether a layer that counts axes is given what a global pooling made: a row without those of size 1."""
-    pooled: set[str] = set()
-    constants: set[str] = set()
-    for words in layers:
-        if words[0] == "MemoryData":
-            constants |= set(_blobs(words, outputs=True))
-        if words[0] == "BinaryOp" and set(_blobs(words, outputs=False)) <= pooled | constants:
-            pooled |= set(_blobs(words, outputs=True))
-        elif pooled & set(_blobs(words, outputs=False)):
-            if words[0] in _COUNTING_AXES:
-                return True
-            if words[0] in _EACH_ALONE:
-                pooled |= set(_blobs(words, outputs=True))
-        if words[0] == "Pooling" and "4=1" in words:
-            pooled |= set(_blobs(words, outputs=True))
-    return False
-
-
 def _is_read(written: Sequence[Sequence[str]], layers: Sequence[Sequence[str]]) -> bool:
     """Whether a further layer reads what one of the lines makes: axes of size 1 don't count in an output."""
-    made = {name for words in written for name in _blobs(words, outputs=True)}
-    return any(made & set(_blobs(words, outputs=False)) for words in layers)
+    made = {name for words in written for name in blobs_of(words, outputs=True)}
+    return any(made & set(blobs_of(words, outputs=False)) for words in layers)
 
 
-def _blobs(words: Sequence[str], *, outputs: bool) -> Sequence[str]:
+def blobs_of(words: Sequence[str], *, outputs: bool) -> Sequence[str]:
+    """The blobs that a layer's line reads, or makes."""
     first, count = 4 + int(words[2]), int(words[3])
     return words[first : first + count] if outputs else words[4:first]
 

@@ -26,6 +26,7 @@ from fuzzconv.findings.batch import (
     FIVE_AXES,
     FROM_THE_END,
     ONE_AXIS,
+    TRANSPOSED,
     WITHOUT_SLICED,
     along_first_axis,
     from_the_end,
@@ -33,13 +34,14 @@ from fuzzconv.findings.batch import (
     of_one_axis,
     slices_all,
 )
-from fuzzconv.findings.batch import MESSAGES as BATCH_MESSAGES
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.tails import absorbed
 from fuzzconv.findings.traits import EXTERNAL, Trait, operators_of, split_operator, traits_of
-from fuzzconv.findings.wordless import HEAP
+from fuzzconv.findings.wordless import HEAP, NO_PARAMETER
 from fuzzconv.findings.written import (
     CONSTANT_AS_BLOB,
+    DOUBLE,
+    RIGHT_BY_LUCK,
     is_storage,
     misstored,
     refused_layer,
@@ -143,12 +145,12 @@ def signature_of(
         condition=condition,
         message=_message(verdict),
     )
-    told = telling_message(judgement, verdict) if family in ("result", "load", "crash") else ""
-    if told and (not condition or told in BATCH_MESSAGES):
+    told = telling_message(judgement, verdict) if family in ("result", "load", "crash", "weights") else ""
+    lucky = told in RIGHT_BY_LUCK and not re.search(r"[bf][fp]16", condition)
+    if told and (not condition or lucky or told == TRANSPOSED):
         # What the network lacks shows on the plain road; what one device or option alone does is another bug.
         named = _NAMED_IN_PART.get(told)
-        if told == ONE_AXIS:
-            # Packed kernels may be right by luck; the layer is another operator's on every road.
+        if condition and lucky:
             frame = replace(frame, converter=verdict.route.converter, condition="")
         return replace(frame, operators=named(case) if named else (), message=told)
     if (family == "crash" and _TELLING.search(frame.message)) or frame.message == UNKNOWN_TORCH:
@@ -156,6 +158,8 @@ def signature_of(
     operators = misstored(case, verdict, frame.condition)
     if traits is not None or family == "weights":
         operators = operators or storage_cause(case, verdict, traits_of(case) if traits is None else traits)
+        if operators == (DOUBLE,) and family == "crash" and NO_PARAMETER not in frame.message:
+            frame = replace(frame, message="heap corruption")  # where it shows, and how, is chance
     operators = operators or (refused_layer(judgement, verdict, traits) if family == "load" else ())
     if not operators:
         conversion = judgement.conversion_on(verdict.route)

@@ -20,23 +20,31 @@ from fuzzconv.findings.batch import (
 )
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.fusion import FUSED, GELU
+from fuzzconv.findings.legacy import (
+    FIVE_SIZES,
+    FLATTENED,
+    INDEX_KEEPS_AXIS,
+    ONE_OPERAND,
+    POOLED_AXES,
+    WITHOUT_ORDER,
+)
 from fuzzconv.findings.parameters import (
+    AXES_MISSING,
+    BIAS_AS_STATE,
     ELLIPSIS,
     FOLDED_ALONG_ROWS,
     FOUR_REPEATS,
     LIST_AS_INDEX,
-    ONE_OPERAND,
-    POOLED_AXES,
+    NOT_WHOLE,
     WITHOUT_AXES,
     WITHOUT_KEEPDIMS,
-    WITHOUT_ORDER,
     WITHOUT_PADS,
     WITHOUT_SIZES,
 )
 from fuzzconv.findings.signature import UNKNOWN_TORCH
 from fuzzconv.findings.traits import LARGE, OLD_OPSET, split_operator
 from fuzzconv.findings.wordless import CONSTANT_OUTPUT, FILLED, LONE_OPERAND, MADE_BY_NONE, SHARED_IN_SUM
-from fuzzconv.findings.written import CONSTANT_AS_BLOB, IN_LIST, NOTHING_LEFT
+from fuzzconv.findings.written import CONSTANT_AS_BLOB, IN_LIST, NOTHING_LEFT, WEIGHT_AS_BLOB
 from fuzzconv.runtime.options import SWITCHES, switches_of
 from fuzzconv.verdict import Kind, Verdict
 
@@ -52,6 +60,7 @@ _PHRASES = {
     "Constant node": "a Constant node as input",
     "typed field": "a weight in a typed field",
     "external data": "external data",
+    "batch": "a first size above 1",
 }
 _ANY = {
     NOTHING_LEFT: "an output that no layer is left for",
@@ -83,6 +92,13 @@ _ANY = {
     TRANSPOSED: "Gemm with transA=1 behind a layer with a batch",
     FIVE_AXES: "a tensor of five axes, none of which is a batch,",
     MATRIX_LOSES_IT: "a product with a matrix whose first axis is taken for a batch",
+    NOT_WHOLE: "Resize to sizes along one axis",
+    AXES_MISSING: "Unsqueeze with several axes, not all of them passed on,",
+    BIAS_AS_STATE: "a recurrent layer whose bias is taken for its state",
+    INDEX_KEEPS_AXIS: "a layer behind Gather with one index, whose axis is kept,",
+    FIVE_SIZES: "Reshape to five axes or more",
+    FLATTENED: "a layer behind a product of more than two axes, which loses them,",
+    WEIGHT_AS_BLOB: "a weight that is another layer's operand too",
     BESIDE_RECURRENT: "a recurrent layer beside a layer with another batch axis",
 }
 _ANY_CRASH = "an error of its onnxruntime"

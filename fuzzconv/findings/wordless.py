@@ -29,13 +29,14 @@ HEAP = re.compile(
 )
 """What the C library says of a damaged heap."""
 _WORDLESS = re.compile(
-    rf"#+ pass_\w+( onnx)?|\(it printed nothing\)|shape_inference \.\.\..*\[W:onnxruntime.*|{HEAP.pattern}"
+    r"#+ pass_\w+( onnx)?|\(it printed nothing\)|"
+    rf"(SIG\w+: )?shape_inference \.\.\.(.*\[W:onnxruntime.*)?|{HEAP.pattern}"
 )
 _INDEX = "CHECK failed: (index)"
 """What protobuf says of an element that a list does not have."""
 _RUN = "ort Run failed"
 """pnnx fills integer inputs with 7, and uses the results of a run that failed (``shape_inference.cpp``)."""
-_NO_PARAMETER = "map::at"
+NO_PARAMETER = "map::at"
 """What the C++ library says of a parameter that is not there; a scalar double has none either."""
 _BINARY = frozenset({"Add", "Sub", "Mul", "Div", "Max", "Min", "Pow"})
 _TURNED = frozenset({"Sub", "Div"})
@@ -55,7 +56,7 @@ def wordless_message(case: Case, verdict: Verdict) -> str:
     if _RUN in said and any(array.dtype.kind in "iu" for array in case.inputs.values()):
         return FILLED
     doubles = any(tensor.data_type == onnx.TensorProto.DOUBLE for tensor in stored_tensors(case))
-    if _NO_PARAMETER in said and has_output_of_none(case) and not doubles:
+    if NO_PARAMETER in said and has_output_of_none(case) and not doubles:
         return CONSTANT_OUTPUT
     if not _WORDLESS.fullmatch(said):
         return ""

@@ -8,7 +8,7 @@ happened to be met at stay out of it.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import onnx
@@ -16,17 +16,22 @@ import onnx
 from fuzzconv.case import Case
 from fuzzconv.converters.conversion import Conversion
 from fuzzconv.converters.layers import read_layers
-from fuzzconv.findings.batch import FIVE_AXES, FROM_THE_END, ONE_AXIS, batch_message
+from fuzzconv.findings.batch import FIVE_AXES, FROM_THE_END, ONE_AXIS, TRANSPOSED, batch_message
 from fuzzconv.findings.batch import MESSAGES as BATCH_MESSAGES
 from fuzzconv.findings.draft import stored_tensors
 from fuzzconv.findings.fusion import FUSED, GELU, fusion_message, gelu_message
+from fuzzconv.findings.legacy import FLATTENED, INDEX_KEEPS_AXIS, POOLED_AXES, legacy_message
+from fuzzconv.findings.legacy import MESSAGES as LEGACY_MESSAGES
 from fuzzconv.findings.parameters import (
+    BIAS_AS_STATE,
     ELLIPSIS,
     FOLDED_ALONG_ROWS,
     LIST_AS_INDEX,
     WITHOUT_AXES,
     WITHOUT_KEEPDIMS,
     WITHOUT_PADS,
+    bias_is_state,
+    layer_lines,
     parameter_message,
 )
 from fuzzconv.findings.parameters import MESSAGES as PARAMETER_MESSAGES
@@ -40,19 +45,32 @@ NOTHING_LEFT = "no layer left before the output"
 IN_LIST = "numbers of a Constant node"
 """In ``value_float``, ``value_ints`` and their like."""
 CONSTANT_AS_BLOB = "layer given a constant as a further input"
-SYMPTOMS = BATCH_MESSAGES | PARAMETER_MESSAGES | {MADE_BY_NONE, NOTHING_LEFT}
+WEIGHT_AS_BLOB = "weight of a layer that is another's operand too"
+SYMPTOMS = BATCH_MESSAGES | PARAMETER_MESSAGES | LEGACY_MESSAGES | {MADE_BY_NONE, NOTHING_LEFT}
 """What comes of these is chance: a wrong shape or value, a blob that can't be extracted, a crash."""
+RIGHT_BY_LUCK = (BATCH_MESSAGES - {TRANSPOSED}) | {
+    FLATTENED,
+    INDEX_KEEPS_AXIS,
+    LIST_AS_INDEX,
+    POOLED_AXES,
+    WITHOUT_KEEPDIMS,
+}
+"""Where such a network is right on one device or with one packing, that is luck."""
 
 _SHORT_FILE = "ModelBin read"
 """ncnn's first words when the ``.bin`` ends too early."""
 _TOO_MANY_INPUTS = "invalid bottom_count or top_count for one_blob_only layer"
 """What ncnn says of a layer that takes one input and was given several."""
+_OF_SEVERAL = frozenset({"BinaryOp", "Concat", "Eltwise", "Gemm", "MatMul"})
+"""Layers that rightly take a constant as a further input."""
 _REFUSED_LAYER = re.compile(r"layer load_(?:param|model) \d+ (\S+) failed")
 _CONSTANT = re.compile(r"'(.*?)' (\w+)\[")
 _RESULTS = frozenset({Kind.SHAPE_MISMATCH, Kind.NAN, Kind.DIVERGENCE})
 _WITH_KERNELS = frozenset({"Conv", "ConvTranspose"})
+DOUBLE = "constant(float64)"
 TYPED_HALF = "constant(float16,typed field)"
 FIVE_DIMS = "MemoryData(rank=5)"
+BATCH_OF_FOUR = "MemoryData(rank=4,batch)"
 NOT_FLOAT32 = "not float32"
 _OTHER_FLOATS = frozenset({onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE, onnx.TensorProto.BFLOAT16})
 _FED_WEIGHTS = frozenset(
@@ -75,14 +93,22 @@ def telling_message(judgement: Judgement, verdict: Verdict) -> str:
     if verdict.stage in ("run", "compare") and _feeds_nothing(conversion, verdict):
         return NOTHING_LEFT
     if verdict.stage == "run":
-        return parameter_message(case, conversion) or batch_message(judgement, conversion)
+        return _lacking(case, conversion) or batch_message(judgement, conversion)
     if verdict.kind is Kind.CRASH:
         return wordless_message(case, verdict)
-    if verdict.kind is Kind.LOAD_FAILURE and _too_many_inputs(judgement, verdict, conversion.param or ""):
-        return CONSTANT_AS_BLOB
+    if verdict.kind.is_weight_fault:
+        nodes = [case.model.graph.node[position] for position in moving_nodes(case)]
+        return BIAS_AS_STATE if bias_is_state(nodes, layer_lines(conversion)) else ""
+    if verdict.kind is Kind.LOAD_FAILURE and _TOO_MANY_INPUTS in str(verdict.evidence.get("message")):
+        tensors = list(stored_tensors(case))
+        lists = {tensor.name for tensor in tensors if tensor.data_type == onnx.TensorProto.INT64}
+        if _given(lists, conversion.param or ""):
+            return CONSTANT_AS_BLOB
+        arrays = {tensor.name for tensor in tensors if tensor.dims}
+        return WEIGHT_AS_BLOB if _given(arrays - lists, conversion.param or "") else ""
     if verdict.kind is Kind.LOAD_FAILURE:
         refused = _REFUSED_LAYER.search(str(verdict.evidence.get("message")))
-        told = parameter_message(case, conversion) or batch_message(judgement, conversion)
+        told = _lacking(case, conversion) or batch_message(judgement, conversion)
         return told if refused and told in _SHOWN_BY_REFUSAL else ""
     if not conversion.feedings:
         return ""
@@ -99,7 +125,7 @@ def telling_message(judgement: Judgement, verdict: Verdict) -> str:
         and has_output_of_none(case)
     ):
         return MADE_BY_NONE
-    told = parameter_message(case, conversion) or batch_message(judgement, conversion)
+    told = _lacking(case, conversion) or batch_message(judgement, conversion)
     told = told or gelu_message(case, verdict, conversion)
     return told or (fusion_message(judgement, conversion) if verdict.kind in _RESULTS else "")
 
@@ -186,7 +212,7 @@ def storage_cause(case: Case, verdict: Verdict, traits: Collection[Trait]) -> tu
             return (f"constants({elsewhere})",)
     doubles = any(tensor.data_type == onnx.TensorProto.DOUBLE for tensor in stored_tensors(case))
     if verdict.kind is Kind.CRASH and doubles and any(trait.word == "float64" for trait in traits):
-        return ("constant(float64)",)
+        return (DOUBLE,)
     return ()
 
 
@@ -250,6 +276,8 @@ def misstored(case: Case, verdict: Verdict, condition: str) -> tuple[str, ...]:
         return ("constants(nothing written)",)
     if not verdict.kind.is_weight_fault:
         return ()
+    if verdict.route.converter == "onnx2ncnn" and _has_batch(case, evidence):
+        return (BATCH_OF_FOUR,)
     culprit = _CONSTANT.match(str(evidence.get("culprit_constant", "")))
     if culprit and culprit[2] != "float32":
         words = "not float32" if evidence.get("culprit_written") else "not float32,nothing written"
@@ -263,6 +291,17 @@ def misstored(case: Case, verdict: Verdict, condition: str) -> tuple[str, ...]:
     return tuple(sorted({_storage(t, verdict.route.converter) for t in asked} - {""})[:1])
 
 
+def _has_batch(case: Case, evidence: Mapping[str, object]) -> bool:
+    """Whether the first damaged ``MemoryData`` of onnx2ncnn has four axes, and more than one along the first.
+
+    It writes the three others' sizes, and all of the bytes.
+    """
+    damaged = evidence.get("culprit_type") or evidence.get("layer_type")
+    named = evidence.get("culprit") or evidence.get("layer")
+    shapes = [tensor.dims for tensor in stored_tensors(case) if tensor.name == named]
+    return damaged == "MemoryData" and any(len(dims) == _MOST_DIMS and dims[0] > 1 for dims in shapes)
+
+
 def _storage(tensor: onnx.TensorProto, converter: str) -> str:
     """The word for how a constant is stored where the converter's writer can't take that; else empty.
 
@@ -274,7 +313,7 @@ def _storage(tensor: onnx.TensorProto, converter: str) -> str:
             return FIVE_DIMS
         return "" if tensor.data_type == onnx.TensorProto.FLOAT else "constants(not float32)"
     if tensor.data_type == onnx.TensorProto.DOUBLE:
-        return "constant(float64)"
+        return DOUBLE
     typed = not tensor.HasField("raw_data") and 0 not in tensor.dims
     return TYPED_HALF if tensor.data_type == onnx.TensorProto.FLOAT16 and typed else ""
 
@@ -302,19 +341,19 @@ def takers_of_lists(case: Case) -> tuple[str, ...]:
     return tuple(sorted({node.op_type for node in case.model.graph.node if lists & set(node.input[1:])}))
 
 
-def _too_many_inputs(judgement: Judgement, verdict: Verdict, param: str) -> bool:
-    """Whether ncnn refuses a layer for its number of inputs, one of which is a list of axes, sizes or pads.
-
-    onnx2ncnn, which writes such lists, keeps the names of tensors.
-    """
-    if _TOO_MANY_INPUTS not in str(verdict.evidence.get("message")):
-        return False
+def _given(names: Collection[str], param: str) -> bool:
+    """Whether a layer is given one of the constants as a further input (onnx2ncnn keeps their names)."""
     layers = read_layers(param)
-    lists = {t.name for t in stored_tensors(judgement.case) if t.data_type == onnx.TensorProto.INT64}
     constants: set[str] = set()
     for layer in layers:
-        if (layer.type == "MemoryData" and lists & set(layer.outputs)) or (
+        if (layer.type == "MemoryData" and set(names) & set(layer.outputs)) or (
             layer.type == "Split" and constants & set(layer.inputs)
         ):
             constants |= set(layer.outputs)
-    return any(constants & set(layer.inputs[1:]) for layer in layers)
+    return any(constants & set(layer.inputs[1:]) for layer in layers if layer.type not in _OF_SEVERAL)
+
+
+def _lacking(case: Case, conversion: Conversion) -> str:
+    """What the network lacks of the graph, whichever converter wrote it."""
+    lacking = parameter_message if conversion.converter == "pnnx" else legacy_message
+    return lacking(case, conversion)

@@ -146,7 +146,9 @@ class Sampler:
 
     @cached_property
     def _weights(self) -> dict[str, Bound]:
-        return self._sampled(self._disturbance.weights(), SAFETY[Precision.FP16_WEIGHTS])
+        disturbance = self._disturbance
+        safety = SAFETY[Precision.FP16_WEIGHTS]
+        return self._sampled(disturbance.weights(), safety, also=disturbance.rounded_weights())
 
     @cached_property
     def _shader(self) -> dict[str, Bound]:
@@ -163,16 +165,25 @@ class Sampler:
 
     def _format(self, precision: Precision) -> dict[str, Bound]:
         rounding, safety = FORMATS[precision], SAFETY[precision]
-        moved = self._sampled(self._disturbance.operands(rounding), safety)
+        disturbance = self._disturbance
+        moved = self._sampled(disturbance.operands(rounding), safety, also=disturbance.rounded(rounding))
         own = self._disturbance.output
         return {n: bound + safety * own(n, self._expected[n], rounding) for n, bound in moved.items()}
 
-    def _sampled(self, errors: FloatArray, safety: float, *, one_sided: bool = False) -> dict[str, Bound]:
+    def _sampled(
+        self,
+        errors: FloatArray,
+        safety: float,
+        *,
+        one_sided: bool = False,
+        also: FloatArray | None = None,
+    ) -> dict[str, Bound]:
         """``safety`` times (element's plus tensor's spread) when sites are disturbed by up to ``errors``.
 
         Args:
             errors: largest disturbance of each element of the sites.
             safety: a factor on all.
+            also: a disturbance besides the sampled ones.
             one_sided: whether errors may also be all of one sign, or all of their values' signs, as those of
                 an approximated function are: means and sums do not cancel them.
         """
@@ -184,8 +195,8 @@ class Sampler:
         directions = [rng.uniform(-1.0, 1.0, errors.size).astype(np.float32) for _ in range(samples)]
         if one_sided:
             directions += [np.ones_like(errors), np.sign(self._probe.levels)]
-        for direction in directions:
-            noise = errors * direction
+        noises = [errors * direction for direction in directions]
+        for noise in noises if also is None else [*noises, also]:
             for name, moved in self._moves(noise).items():
                 spread[name] = np.maximum(spread[name], np.abs(moved))
         return {name: safety * (s + _peak(s)) for name, s in spread.items()}

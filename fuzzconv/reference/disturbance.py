@@ -14,10 +14,11 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from fuzzconv.reference.formats import SMALLEST_NORMAL_FP16, UNIT_FP16, Rounding, peak
+from fuzzconv.reference.formats import FORMATS, SMALLEST_NORMAL_FP16, UNIT_FP16, Rounding, peak
 from fuzzconv.reference.functions import FUNCTIONS, ROUNDINGS, Function
 from fuzzconv.reference.normalisation import scaled_inputs
 from fuzzconv.reference.probe import FloatArray, Probe
+from fuzzconv.reference.reference import Precision
 from fuzzconv.reference.sums import TILE_NOISE, growths, is_tiled, is_winograd, terms, tile_sizes
 
 Bound = NDArray[np.float64]
@@ -93,6 +94,17 @@ class Disturbance:
                 )
         return errors
 
+    def rounded_weights(self) -> FloatArray:
+        """What rounding makes of the constants as they are: of equal ones the errors are equal too."""
+        return np.where(self.weights() > 0, self.rounded(FORMATS[Precision.FP16]), np.float32(0))
+
+    def rounded(self, rounding: Rounding) -> FloatArray:
+        """What rounding makes of every operand as it is."""
+        levels = self._probe.levels
+        with np.errstate(over="ignore", invalid="ignore"):  # of values beyond the format nothing is asked
+            moved = rounding.round(levels) - levels
+        return np.where(np.isfinite(moved), moved, np.float32(0))
+
     def shaders(self) -> FloatArray:
         """Functions that Vulkan lets be inexact."""
         errors = np.zeros_like(self._probe.levels)
@@ -136,7 +148,9 @@ class Disturbance:
         for node in self._probe.nodes:
             if node.op_type in FUNCTIONS and node.input and node.input[0] in known:
                 operand = peak(known[node.input[0]])
-                largest = max(largest, FUNCTIONS[node.op_type].inside(operand, terms(node, shapes)))
+                result = peak(known[node.output[0]]) if node.output[0] in known else 0.0
+                function = FUNCTIONS[node.op_type]
+                largest = max(largest, function.inside(operand, terms(node, shapes)), function.behind(result))
         return largest
 
     @cached_property

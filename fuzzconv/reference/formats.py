@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import onnx
+from numpy.typing import NDArray
 
 from fuzzconv.case import Array
 from fuzzconv.reference.reference import Precision
@@ -25,16 +27,25 @@ LARGEST_FP32 = 1e30
 
 @dataclass(frozen=True)
 class Rounding:
-    """Relative and absolute size of one rounding, and whether arithmetic rounds so too or storage alone."""
+    """Relative and absolute size of one rounding, and whether arithmetic rounds so too or storage alone.
+
+    ``dtype`` is ONNX's number of the format.
+    """
 
     relative: float
     absolute: float = 0.0
     arithmetic: bool = True
+    dtype: int = onnx.TensorProto.FLOAT
+
+    def round(self, values: NDArray[np.floating]) -> NDArray[np.floating]:
+        """``values`` (within the format's range) as they are stored; what is subnormal in half is zero."""
+        stored = values.astype(onnx.helper.tensor_dtype_to_np_dtype(self.dtype)).astype(values.dtype)
+        return np.where(np.abs(values) < self.absolute, values.dtype.type(0), stored)
 
 
 FORMATS: Mapping[Precision, Rounding] = {
-    Precision.FP16: Rounding(UNIT_FP16, SMALLEST_NORMAL_FP16),
-    Precision.BF16: Rounding(UNIT_BF16, arithmetic=False),
+    Precision.FP16: Rounding(UNIT_FP16, SMALLEST_NORMAL_FP16, dtype=onnx.TensorProto.FLOAT16),
+    Precision.BF16: Rounding(UNIT_BF16, arithmetic=False, dtype=onnx.TensorProto.BFLOAT16),
 }
 """Precisions in which activations themselves are rounded; half's subnormals may be flushed to zero."""
 

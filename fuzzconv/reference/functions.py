@@ -27,6 +27,7 @@ class Function:
         shader: error that a Vulkan shader may make besides; half of what the Vulkan specification allows
             ("Precision of GLSL.std.450 Instructions"), as the safety factor is 2; None: a few roundings.
         inside: largest magnitude of the operand and number of terms summed → largest magnitude inside.
+        behind: largest magnitude of the result → one over the smallest intermediate value that is stored.
         stored: converters write the formula as several layers, so that intermediate values are stored too and
             rounded by a format of storage alone.
     """
@@ -34,6 +35,7 @@ class Function:
     intermediate: float = 0.0
     shader: Rounding | None = None
     inside: Callable[[float, int], float] = lambda operand, terms: operand
+    behind: Callable[[float], float] = lambda result: 0.0
     stored: bool = False
 
     @property
@@ -62,7 +64,8 @@ _GELU = Rounding(0.0, 2.0**-11)
 FUNCTIONS: Mapping[str, Function] = {
     **dict.fromkeys(("Exp", "Pow", "Sigmoid", "Softmax", "Swish", "Sqrt", "Reciprocal", "Div"), Function()),
     **dict.fromkeys(("Tanh", "Elu", "Selu", "Celu", "Log", "Atanh"), Function(1.0)),
-    "LogSoftmax": Function(1.0, stored=True),  # a Softmax and a Log
+    # A Softmax and a Log: of a Softmax that is zero in half there is none. Its subnormals may be flushed.
+    "LogSoftmax": Function(1.0, behind=lambda result: 2.0 * exp(min(result, 700.0)), stored=True),
     # pnnx rewrites alpha · x + beta around its own hard sigmoid, (x' + 3) / 6: values of size 1 are rounded.
     **dict.fromkeys(("HardSigmoid", "HardSwish"), Function(1.0, stored=True)),
     **dict.fromkeys(("Softplus", "Mish", "Sinh"), Function(1.0, inside=_exponential)),

@@ -10,14 +10,14 @@ import pytest
 from small_cases import array, case, judgement, node, verdict
 
 from fuzzconv.findings.parameters import (
+    AXES_MISSING,
+    BIAS_AS_STATE,
     ELLIPSIS,
     FOLDED_ALONG_ROWS,
     FOUR_REPEATS,
     LIST_AS_INDEX,
-    ONE_OPERAND,
-    POOLED_AXES,
+    NOT_WHOLE,
     WITHOUT_KEEPDIMS,
-    WITHOUT_ORDER,
     WITHOUT_PADS,
     WITHOUT_SIZES,
     parameter_message,
@@ -27,7 +27,6 @@ from fuzzconv.verdict import Kind
 
 SELECT = "7767517\n2 2\npnnx.Input in0 0 1 0\nTensor.select s 1 1 0 1 dim=1 index={} $input=0\n"
 REDUCED = "7767517\n3 3\nInput in0 0 1 in0\nReduction r 1 1 in0 1 0=5 1={} 4={}\nPadding p 1 1 1 out0 0={}\n"
-POOLED = "7767517\n{}\nInput x 0 1 x\nPooling p 1 1 x a 0=1 4=1\n{}"
 ONE = case([node("Gather", "x i", axis=1)], {"x": array(1, 2)}, {"i": np.array(1)})
 GATHER = case([node("Gather", "x i", axis=1)], {"x": array(1, 2)}, {"i": np.int64([0, -1])})
 
@@ -92,27 +91,6 @@ def test_a_padding_that_does_not_pad(operator: str, size: int, pads: tuple[int, 
 
 
 @pytest.mark.parametrize(
-    ("behind", "expected"),
-    [
-        ("", ""),
-        ("Split s 1 2 a b c\n", ""),
-        ("Split s 1 2 a b c\nPadding q 1 1 c y 0=1\n", POOLED_AXES),
-        ("Softmax r 1 1 a y 0=0\n", POOLED_AXES),
-        ("Softmax r 1 1 x y 0=0\n", ""),
-        ("BinaryOp r 2 1 a x y 0=6\n", ""),
-        ("BinaryOp r 2 1 a x b 0=6\nSoftmax q 1 1 b y 0=0\n", ""),
-        ("MemoryData m 0 1 m\nBinaryOp r 2 1 a m b 0=6\nSoftmax q 1 1 b y 0=0\n", POOLED_AXES),
-        ("ReLU r 1 1 a b\nReduction q 1 1 b y 0=0\n", POOLED_AXES),
-        ("ReLU a name 1 1 a y\n", ""),
-    ],
-)
-def test_what_stands_behind_global_pooling_has_fewer_axes(behind: str, expected: str) -> None:
-    param = POOLED.format("9 9", behind)
-    assert parameter_message(GATHER, converted(param, converter="onnx2ncnn")) == expected
-    assert parameter_message(GATHER, converted(param)) == ""
-
-
-@pytest.mark.parametrize(
     ("before", "expected"),
     [("Reshape linearbn1d_0_ncnnreshape0 1 1 in0 1 6=0\n", FOLDED_ALONG_ROWS), ("Reshape r 1 1 in0 1\n", "")],
 )
@@ -150,13 +128,36 @@ def test_an_ellipsis_of_several_operands(equation: str, operands: str, expected:
     assert parameter_message(made, converted()) == expected
 
 
-def test_an_eltwise_of_one_operand() -> None:
-    param = "7767517\n2 2\nInput x 0 1 x\nEltwise y {} 0=1\n"
-    assert parameter_message(ONE, converted(param.format("1 1 x y"), converter="onnx2ncnn")) == ONE_OPERAND
-    assert parameter_message(ONE, converted(param.format("2 1 x x y"), converter="onnx2ncnn")) == ""
+@pytest.mark.parametrize(
+    ("sizes", "expected"), [("3=1.0 4=2", NOT_WHOLE), ("3=1 4=2", ""), ("1=1.0 2=0.75 6=0", "")]
+)
+def test_an_interp_whose_height_is_a_fraction(sizes: str, expected: str) -> None:
+    assert (
+        told(node("Resize", "x"), f"7767517\n2 2\nInput in0 0 1 in0\nInterp i 1 1 in0 out0 0=1 {sizes}\n")
+        == expected
+    )
 
 
-@pytest.mark.parametrize(("order", "expected"), [("", WITHOUT_ORDER), ("0=1", "")])
-def test_a_permute_without_an_order(order: str, expected: str) -> None:
-    param = f"7767517\n2 2\nInput x 0 1 x\nPermute y 1 1 x y {order}\n"
-    assert parameter_message(ONE, converted(param, converter="onnx2ncnn")) == expected
+@pytest.mark.parametrize(
+    ("axes", "written", "expected"),
+    [([0, 2], "-23303=1,1", AXES_MISSING), ([1, 2], "-23303=2,1,2", ""), ([1], "-23303=1,1", "")],
+)
+def test_an_unsqueeze_that_loses_an_axis(axes: list[int], written: str, expected: str) -> None:
+    made = case([node("Unsqueeze", "x axes")], {"x": array(2, 2)}, {"axes": np.int64(axes)})
+    param = f"7767517\n2 2\nInput in0 0 1 in0\nExpandDims e 1 1 in0 out0 {written}\n"
+    assert parameter_message(made, converted(param)) == expected
+
+
+@pytest.mark.parametrize(
+    ("inputs", "layer", "expected"),
+    [
+        ("x w r b", "RNN r 2 1 in0 b out0", BIAS_AS_STATE),
+        ("x w r b", "RNN r 1 1 in0 out0", ""),
+        ("x w r", "RNN r 2 1 in0 b out0", ""),
+        ("x w r b - h", "RNN r 2 1 in0 h out0", ""),
+    ],
+)
+def test_a_bias_that_is_given_as_the_state(inputs: str, layer: str, expected: str) -> None:
+    weights = {"w": array(1, 1, 1), "r": array(1, 1, 1), "b": array(1, 2), "h": array(1, 1, 1)}
+    made = case([node("RNN", inputs, hidden_size=1)], {"x": array(1, 1, 1)}, weights)
+    assert parameter_message(made, converted(f"7767517\n2 2\nInput in0 0 1 in0\n{layer} 0=1\n")) == expected

@@ -1,0 +1,98 @@
+"""Layers of onnx2ncnn whose parameters don't say what the graph's operators say.
+
+Like ``parameters.py`` for pnnx. onnx2ncnn keeps the names of tensors, so a layer's blobs are the graph's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fuzzconv.case import Case
+from fuzzconv.converters.conversion import Conversion
+from fuzzconv.findings.draft import stored_tensors
+from fuzzconv.findings.parameters import blobs_of, layer_lines, settings_of
+from fuzzconv.findings.rebuild import tensor_values
+from fuzzconv.findings.subgraph import moving_nodes
+
+POOLED_AXES = "axes that global pooling does not keep"
+ONE_OPERAND = "Eltwise of one operand"
+WITHOUT_ORDER = "Permute without an order of axes"
+INDEX_KEEPS_AXIS = "axis that Gather with one index keeps"
+FLATTENED = "product of more than two axes written as an InnerProduct"
+FIVE_SIZES = "Reshape to more axes than a blob has"
+MESSAGES = frozenset({POOLED_AXES, ONE_OPERAND, WITHOUT_ORDER, INDEX_KEEPS_AXIS, FLATTENED, FIVE_SIZES})
+
+_EACH_ALONE = frozenset(
+    {"Split", "Noop", "Dropout", "UnaryOp", "AbsVal", "BNLL", "CELU", "Clip", "ELU", "Erf", "Exp", "GELU"}
+    | {"HardSigmoid", "HardSwish", "Log", "Mish", "PReLU", "Power", "ReLU", "SELU", "Shrink", "Sigmoid"}
+    | {"Softplus", "Swish", "TanH", "Threshold"}
+)
+"""Layers of one operand that take each element, or each channel, alone."""
+_COUNTING_AXES = frozenset(
+    {"Concat", "Crop", "ExpandDims", "Gemm", "GroupNorm", "InstanceNorm", "LayerNorm", "LRN", "MatMul"}
+    | {"Padding", "Permute", "PixelShuffle", "Pooling", "Reduction", "Reshape", "RMSNorm", "Slice", "Softmax"}
+    | {"Squeeze", "Convolution", "ConvolutionDepthWise", "Deconvolution", "DeconvolutionDepthWise"}
+)
+"""Layers whose parameters name axes, or that are told apart by how many there are."""
+_MOST_AXES = 4
+"""Axes that sizes are written for, the batch among them."""
+_MOST_OF_PRODUCT = 3
+"""Axes of a product that an ``InnerProduct`` of rows can be, the batch among them."""
+
+
+def legacy_message(case: Case, conversion: Conversion) -> str:
+    """What onnx2ncnn's layers lack of the graph; empty when they lack nothing that is looked for."""
+    layers = layer_lines(conversion)
+    if any(words[0] == "Eltwise" and words[2] == "1" for words in layers):
+        return ONE_OPERAND
+    if any(words[0] == "Permute" and not settings_of(words) for words in layers):
+        return WITHOUT_ORDER
+    if _pools_inside(layers):
+        return POOLED_AXES
+    if _gathers_one_inside(case):
+        return INDEX_KEEPS_AXIS
+    if _reshapes_to_five(case):
+        return FIVE_SIZES
+    return FLATTENED if _flattens_inside(case, layers) else ""
+
+
+def _pools_inside(layers: Sequence[Sequence[str]]) -> bool:
+    """Whether a layer that counts axes is given what a global pooling made: a row without those of size 1."""
+    pooled: set[str] = set()
+    constants: set[str] = set()
+    for words in layers:
+        if words[0] == "MemoryData":
+            constants |= set(blobs_of(words, outputs=True))
+        if words[0] == "BinaryOp" and set(blobs_of(words, outputs=False)) <= pooled | constants:
+            pooled |= set(blobs_of(words, outputs=True))
+        elif pooled & set(blobs_of(words, outputs=False)):
+            if words[0] in _COUNTING_AXES:
+                return True
+            if words[0] in _EACH_ALONE:
+                pooled |= set(blobs_of(words, outputs=True))
+        if words[0] == "Pooling" and "4=1" in words:
+            pooled |= set(blobs_of(words, outputs=True))
+    return False
+
+
+def _gathers_one_inside(case: Case) -> bool:
+    """Whether a further node reads what a ``Gather`` with a single index makes: ``Crop`` keeps that axis."""
+    scalars = {tensor.name for tensor in stored_tensors(case) if not tensor.dims}
+    nodes = [case.model.graph.node[position] for position in sorted(moving_nodes(case))]
+    made = {node.output[0] for node in nodes if node.op_type == "Gather" and node.input[1] in scalars}
+    return any(made & set(node.input) for node in nodes)
+
+
+def _reshapes_to_five(case: Case) -> bool:
+    """Whether a ``Reshape`` makes five axes or more: onnx2ncnn has no sizes for them."""
+    values = tensor_values(case) or {}
+    made = {node.output[0] for node in case.model.graph.node if node.op_type == "Reshape"}
+    return any(values[name].ndim > _MOST_AXES for name in made & values.keys())
+
+
+def _flattens_inside(case: Case, layers: Sequence[Sequence[str]]) -> bool:
+    """Whether a further node reads what an ``InnerProduct`` makes of more axes than rows have."""
+    values = tensor_values(case) or {}
+    products = {name for w in layers if w[0] == "InnerProduct" for name in blobs_of(w, outputs=True)}
+    large = {name for name in products & values.keys() if values[name].ndim > _MOST_OF_PRODUCT}
+    return any(large & set(node.input) for node in case.model.graph.node)

@@ -1,0 +1,91 @@
+"""What onnx2ncnn's layers lack of the graph."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import onnx
+import pytest
+from small_cases import array, case, node
+
+from fuzzconv.findings.legacy import (
+    FIVE_SIZES,
+    FLATTENED,
+    INDEX_KEEPS_AXIS,
+    ONE_OPERAND,
+    POOLED_AXES,
+    WITHOUT_ORDER,
+    legacy_message,
+)
+
+POOLED = "7767517\n{}\nInput x 0 1 x\nPooling p 1 1 x a 0=1 4=1\n{}"
+ONE = case([node("Relu", "x")], {"x": array(1, 2)})
+NOTHING = "7767517\n1 1\nInput x 0 1 x\n"
+
+
+def converted(param: str) -> SimpleNamespace:
+    return SimpleNamespace(converter="onnx2ncnn", param=param, feedings=(), files={})
+
+
+@pytest.mark.parametrize(
+    ("behind", "expected"),
+    [
+        ("", ""),
+        ("Split s 1 2 a b c\n", ""),
+        ("Split s 1 2 a b c\nPadding q 1 1 c y 0=1\n", POOLED_AXES),
+        ("Softmax r 1 1 a y 0=0\n", POOLED_AXES),
+        ("Softmax r 1 1 x y 0=0\n", ""),
+        ("BinaryOp r 2 1 a x y 0=6\n", ""),
+        ("BinaryOp r 2 1 a x b 0=6\nSoftmax q 1 1 b y 0=0\n", ""),
+        ("MemoryData m 0 1 m\nBinaryOp r 2 1 a m b 0=6\nSoftmax q 1 1 b y 0=0\n", POOLED_AXES),
+        ("ReLU r 1 1 a b\nReduction q 1 1 b y 0=0\n", POOLED_AXES),
+        ("PReLU r 1 1 a b\nPixelShuffle q 1 1 b y 0=2\n", POOLED_AXES),
+        ("Convolution r 1 1 a y 0=1\n", POOLED_AXES),
+        ("ReLU a name 1 1 a y\n", ""),
+    ],
+)
+def test_what_stands_behind_global_pooling_has_fewer_axes(behind: str, expected: str) -> None:
+    param = POOLED.format("9 9", behind)
+    assert legacy_message(ONE, converted(param)) == expected
+
+
+def test_an_eltwise_of_one_operand() -> None:
+    param = "7767517\n2 2\nInput x 0 1 x\nEltwise y {} 0=1\n"
+    assert legacy_message(ONE, converted(param.format("1 1 x y"))) == ONE_OPERAND
+    assert legacy_message(ONE, converted(param.format("2 1 x x y"))) == ""
+
+
+@pytest.mark.parametrize(("order", "expected"), [("", WITHOUT_ORDER), ("0=1", "")])
+def test_a_permute_without_an_order(order: str, expected: str) -> None:
+    param = f"7767517\n2 2\nInput x 0 1 x\nPermute y 1 1 x y {order}\n"
+    assert legacy_message(ONE, converted(param)) == expected
+
+
+@pytest.mark.parametrize(
+    ("index", "behind", "expected"),
+    [(np.array(0), True, INDEX_KEEPS_AXIS), (np.array(0), False, ""), (np.array([0]), True, "")],
+)
+def test_one_index_keeps_its_axis_where_something_follows(
+    index: np.ndarray, behind: bool, expected: str
+) -> None:
+    nodes = [onnx.helper.make_node("Gather", ["x", "i"], ["t"], axis=1)]
+    nodes += [onnx.helper.make_node("Relu", ["t"], ["y"])] if behind else []
+    assert legacy_message(case(nodes, {"x": array(1, 2)}, {"i": index}), converted(NOTHING)) == expected
+
+
+@pytest.mark.parametrize(
+    ("rank", "behind", "expected"), [(4, True, FLATTENED), (3, True, ""), (4, False, "")]
+)
+def test_a_product_of_many_axes_is_flattened(rank: int, behind: bool, expected: str) -> None:
+    nodes = [onnx.helper.make_node("MatMul", ["x", "w"], ["t"])]
+    nodes += [onnx.helper.make_node("Relu", ["t"], ["y"])] if behind else []
+    made = case(nodes, {"x": array(*[1] * rank)}, {"w": array(1, 1)})
+    param = "7767517\n2 2\nInput x 0 1 x\nInnerProduct t 1 1 x t 0=1\n"
+    assert legacy_message(made, converted(param)) == expected
+
+
+@pytest.mark.parametrize(("sizes", "expected"), [([1, 1, 1, 2, 1], FIVE_SIZES), ([1, 1, 2, 1], "")])
+def test_a_reshape_to_five_axes(sizes: list[int], expected: str) -> None:
+    made = case([node("Reshape", "x s")], {"x": array(1, 2)}, {"s": np.int64(sizes)})
+    assert legacy_message(made, converted(NOTHING)) == expected
