@@ -44,6 +44,8 @@ _WRITTEN_WITH_TWO = frozenset(
     {"ConvTranspose", "GlobalAveragePool", "GlobalMaxPool", "InstanceNormalization"}
 )
 _ALONG_ONE_AXIS = frozenset({"Concat", "Gather", "Split"})
+_LESS_ONE = frozenset({"Gather", "Softmax"})
+"""Operators whose axis is written as one less, whatever it is."""
 _AXES_INPUT = {"Slice": 3}
 _PRODUCTS = frozenset({"Einsum", "Gemm", "MatMul"})
 _OF_MATRIX = 2
@@ -102,10 +104,11 @@ def of_one_axis(case: Case) -> tuple[str, ...]:
 
 
 def from_the_end(case: Case) -> tuple[str, ...]:
-    """``Gather`` where its axis is negative, from which onnx2ncnn takes one for the batch all the same."""
+    """Types of the operators whose axis is negative, and onnx2ncnn takes one for the batch all the same."""
     nodes = (case.model.graph.node[position] for position in moving_nodes(case))
-    gathers = (node for node in nodes if node.op_type == "Gather")
-    return ("Gather",) if any(a.name == "axis" and a.i < 0 for n in gathers for a in n.attribute) else ()
+    counting = [node for node in nodes if node.op_type in _LESS_ONE]
+    found = {n.op_type for n in counting if any(a.name == "axis" and a.i < 0 for a in n.attribute)}
+    return tuple(sorted(found))
 
 
 def slices_all(case: Case) -> tuple[str, ...]:

@@ -41,7 +41,12 @@ _INTEGERS = frozenset({"int64", "int32"})
 """One type to ncnn. As weights fp16=1 has no business with them: they are as wrong with it as without."""
 _UNREAD = (EXTERNAL, IN_LIST, "constants(computed)", f"constants({NOT_FLOAT32})", TYPED_HALF, FIVE_DIMS)
 """Constants of which a converter reads nothing, so that what it says comes from what happens to be there."""
-_EITHER_ONE = {"first constant": "constant", "other constant": "constant", "sizes": "scales"}
+_EITHER_ONE = {
+    "first constant": "constant",
+    "other constant": "constant",
+    "sizes": "scales",
+    "initial_c": "initial_h",
+}
 """Words one of which an operator always has, whatever its cause: which one says little."""
 _VALUE_IGNORED = re.compile(r"(coordinate_transformation_mode|nearest_mode)=(?!align_corners)\w+")
 """Attributes whose value nothing is made of, unless it is this one: any of the others is as wrong."""

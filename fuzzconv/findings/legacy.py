@@ -91,8 +91,13 @@ def _reshapes_to_five(case: Case) -> bool:
 
 
 def _flattens_inside(case: Case, layers: Sequence[Sequence[str]]) -> bool:
-    """Whether a further node reads what an ``InnerProduct`` makes of more axes than rows have."""
+    """Whether a further node reads what an ``InnerProduct`` makes of another form than one row or several."""
     values = tensor_values(case) or {}
     products = {name for w in layers if w[0] == "InnerProduct" for name in blobs_of(w, outputs=True)}
-    large = {name for name in products & values.keys() if values[name].ndim > _MOST_OF_PRODUCT}
+    large = {name for name in products & values.keys() if _is_no_row(values[name].shape)}
     return any(large & set(node.input) for node in case.model.graph.node)
+
+
+def _is_no_row(shape: Sequence[int]) -> bool:
+    """Whether a product's axes are lost: more than rows have, or a single row that has an axis to say so."""
+    return len(shape) > _MOST_OF_PRODUCT or (len(shape) == _MOST_OF_PRODUCT and shape[1] == 1)

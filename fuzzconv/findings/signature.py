@@ -66,11 +66,14 @@ _FAMILIES = {
     Kind.LOAD_FAILURE: "load",
     Kind.NONDETERMINISM: "nondeterminism",
 }
+_TELLING_FAMILIES = frozenset({"crash", "load", "nondeterminism", "result", "weights"})
 _FIXED_STAGES = {"weights": "weights", "result": "compare", "nondeterminism": "compare"}
 _EITHER = "ncnn"
 _BY_NCNN = frozenset({"load", "run", "compare"})
 _TELLING = re.compile(r"\bort \w+ failed\b.*")
 """Where pnnx's embedded onnxruntime says what is wrong, that names the cause, whatever operator met it."""
+_UNKNOWN_TYPE = "Unknown data type"
+"""What onnx2ncnn says when it reads a number of a type that it has no reader for."""
 _MASKS = (
     (re.compile(r"\x1b\[[0-9;]*m"), ""),
     (re.compile(r"0x[0-9a-fA-F]+"), "ADDRESS"),
@@ -145,7 +148,7 @@ def signature_of(
         condition=condition,
         message=_message(verdict),
     )
-    told = telling_message(judgement, verdict) if family in ("result", "load", "crash", "weights") else ""
+    told = telling_message(judgement, verdict) if family in _TELLING_FAMILIES else ""
     lucky = told in RIGHT_BY_LUCK and not re.search(r"[bf][fp]16", condition)
     if told and (not condition or lucky or told == TRANSPOSED):
         # What the network lacks shows on the plain road; what one device or option alone does is another bug.
@@ -155,6 +158,9 @@ def signature_of(
         return replace(frame, operators=named(case) if named else (), message=told)
     if (family == "crash" and _TELLING.search(frame.message)) or frame.message == UNKNOWN_TORCH:
         return frame
+    if family == "crash" and _UNKNOWN_TYPE in frame.message:
+        # Of an operator's inputs any one may have the type that the reader of scalars does not know.
+        return replace(frame, operators=operators_of(case, ()))
     operators = misstored(case, verdict, frame.condition)
     if traits is not None or family == "weights":
         operators = operators or storage_cause(case, verdict, traits_of(case) if traits is None else traits)

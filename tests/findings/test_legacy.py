@@ -75,12 +75,13 @@ def test_one_index_keeps_its_axis_where_something_follows(
 
 
 @pytest.mark.parametrize(
-    ("rank", "behind", "expected"), [(4, True, FLATTENED), (3, True, ""), (4, False, "")]
+    ("rank", "rows", "behind", "expected"),
+    [(4, 2, True, FLATTENED), (3, 1, True, FLATTENED), (3, 2, True, ""), (2, 1, True, ""), (4, 2, False, "")],
 )
-def test_a_product_of_many_axes_is_flattened(rank: int, behind: bool, expected: str) -> None:
+def test_a_product_of_many_axes_is_flattened(rank: int, rows: int, behind: bool, expected: str) -> None:
     nodes = [onnx.helper.make_node("MatMul", ["x", "w"], ["t"])]
     nodes += [onnx.helper.make_node("Relu", ["t"], ["y"])] if behind else []
-    made = case(nodes, {"x": array(*[1] * rank)}, {"w": array(1, 1)})
+    made = case(nodes, {"x": array(*[*[1] * (rank - 2), rows, 1])}, {"w": array(1, 1)})
     param = "7767517\n2 2\nInput x 0 1 x\nInnerProduct t 1 1 x t 0=1\n"
     assert legacy_message(made, converted(param)) == expected
 
