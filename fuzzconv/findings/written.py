@@ -98,7 +98,8 @@ def telling_message(judgement: Judgement, verdict: Verdict) -> str:
         return wordless_message(case, verdict)
     if verdict.kind.is_weight_fault:
         nodes = [case.model.graph.node[position] for position in moving_nodes(case)]
-        return BIAS_AS_STATE if bias_is_state(nodes, layer_lines(conversion)) else ""
+        pnnx = conversion.converter == "pnnx"
+        return BIAS_AS_STATE if pnnx and bias_is_state(nodes, layer_lines(conversion)) else ""
     if verdict.kind is Kind.LOAD_FAILURE and _TOO_MANY_INPUTS in str(verdict.evidence.get("message")):
         tensors = list(stored_tensors(case))
         lists = {tensor.name for tensor in tensors if tensor.data_type == onnx.TensorProto.INT64}
