@@ -17,7 +17,7 @@ from dataclasses import replace
 
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.signature import UNKNOWN_LAYER, covers, same_frame
-from fuzzconv.findings.traits import EXTERNAL, split_operator
+from fuzzconv.findings.traits import EXTERNAL, OLD_OPSET, split_operator
 from fuzzconv.findings.written import FIVE_DIMS, IN_LIST, NOT_FLOAT32, SYMPTOMS, TYPED_HALF
 
 _GROUPS = {
@@ -50,6 +50,8 @@ _EITHER_ONE = {
 """Words one of which an operator always has, whatever its cause: which one says little."""
 _VALUE_IGNORED = re.compile(r"(coordinate_transformation_mode|nearest_mode)=(?!align_corners)\w+")
 """Attributes whose value nothing is made of, unless it is this one: any of the others is as wrong."""
+_DECISIVE = frozenset({"alpha", "broadcast", "coordinate_transformation_mode", "nearest_mode", OLD_OPSET})
+"""Words that no operator beside has an interest in: with them an operator is wrong in whatever company."""
 _SIZE = re.compile(r"large|rank=\d+")
 _GROUP_OF = {operator: group for group, names in _GROUPS.items() for operator in names.split()}
 
@@ -66,6 +68,16 @@ def is_variant(known: Signature, other: Signature) -> bool:
     """
     one, two = grouped(known), grouped(other)
     return covers(one, two) or (same_frame(one, two) and _sizeless(one) == _sizeless(two))
+
+
+def is_part(known: Signature, other: Signature) -> bool:
+    """Whether ``known`` is one operator's, by a word that names its fault, and in ``other`` too."""
+    one, two = grouped(known), grouped(other)
+    if not same_frame(one, two) or len(one.operators) != 1:
+        return False
+    (name, words), *_ = map(split_operator, one.operators)
+    others = list(map(split_operator, two.operators))
+    return bool(words & _DECISIVE) and any(other[0] == name and words <= other[1] for other in others)
 
 
 def is_symptom(known: Signature, other: Signature) -> bool:

@@ -6,7 +6,7 @@ import pytest
 
 from fuzzconv.findings.batch import BESIDE_RECURRENT, CONSTANT_KEEPS_IT, FIRST_AXIS
 from fuzzconv.findings.finding import Signature
-from fuzzconv.findings.kin import is_symptom, is_variant
+from fuzzconv.findings.kin import is_part, is_symptom, is_variant
 
 
 def wrong(*operators: str, condition: str = "") -> Signature:
@@ -24,6 +24,14 @@ def wrong(*operators: str, condition: str = "") -> Signature:
         ("MaxPool(auto_pad=SAME,strides)", "AveragePool(auto_pad=SAME,ceil_mode=1,strides)"),
         ("Gather(axis,large)", "Gather(axis)"),
         ("LayerNormalization(B,axis,rank=3)", "LayerNormalization(B,axis,large)"),
+        ("Add(broadcast,first constant)", "Max(broadcast,other constant)"),
+        ("Resize(mode=cubic,sizes)", "Resize(mode=cubic,scales)"),
+        ("Resize(nearest_mode=ceil)", "Resize(nearest_mode=floor,large)"),
+        (
+            "Resize(coordinate_transformation_mode=asymmetric)",
+            "Resize(coordinate_transformation_mode=half_pixel_symmetric)",
+        ),
+        ("LSTM(initial_c,initial_h)", "GRU(initial_h)"),
     ],
 )
 def test_operators_of_one_group_and_words_of_size_make_no_cause_of_their_own(known: str, other: str) -> None:
@@ -37,10 +45,31 @@ def test_operators_of_one_group_and_words_of_size_make_no_cause_of_their_own(kno
         ("Conv(rank=3)", "Conv(pads,rank=4)"),
         ("MaxPool(large,strides)", "MaxPool(large,pads)"),
         ("LayerNormalization(axis)", "InstanceNormalization(axis)"),
+        (
+            "Resize(coordinate_transformation_mode=asymmetric)",
+            "Resize(coordinate_transformation_mode=align_corners)",
+        ),
     ],
 )
 def test_other_words_tell_causes_apart(known: str, other: str) -> None:
     assert not is_variant(wrong(known), wrong(other))
+
+
+@pytest.mark.parametrize(
+    ("known", "others", "expected"),
+    [
+        ("Add(broadcast)", ("Add(broadcast,large)", "Split(axis)"), True),
+        ("Add(broadcast)", ("Add", "Split(axis)"), False),
+        ("Gemm(C,alpha)", ("Gemm(C,alpha,transA=1)", "ReduceMax"), True),
+        ("Gather(axis)", ("Gather(axis)", "Concat"), False),
+        ("HardSwish", ("ReduceMax", "HardSwish"), False),
+    ],
+)
+def test_an_operator_that_is_wrong_in_any_company(
+    known: str, others: tuple[str, ...], expected: bool
+) -> None:
+    assert is_part(wrong(known), wrong(*others)) is expected
+    assert not is_part(wrong(*others), wrong(known))
 
 
 @pytest.mark.parametrize(
