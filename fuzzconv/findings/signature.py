@@ -72,8 +72,8 @@ _EITHER = "ncnn"
 _BY_NCNN = frozenset({"load", "run", "compare"})
 _TELLING = re.compile(r"\bort \w+ failed\b.*")
 """Where pnnx's embedded onnxruntime says what is wrong, that names the cause, whatever operator met it."""
-_UNKNOWN_TYPE = "Unknown data type"
-"""What onnx2ncnn says when it reads a number of a type that it has no reader for."""
+_UNKNOWN_TYPE = re.compile(r"Unknown data type [1-9]")
+"""What onnx2ncnn says when it reads a number of a type that it has no reader for; 0 is that of no tensor."""
 _MASKS = (
     (re.compile(r"\x1b\[[0-9;]*m"), ""),
     (re.compile(r"0x[0-9a-fA-F]+"), "ADDRESS"),
@@ -158,7 +158,7 @@ def signature_of(
         return replace(frame, operators=named(case) if named else (), message=told)
     if (family == "crash" and _TELLING.search(frame.message)) or frame.message == UNKNOWN_TORCH:
         return frame
-    if family == "crash" and _UNKNOWN_TYPE in frame.message:
+    if family == "crash" and _UNKNOWN_TYPE.search(str(verdict.evidence.get("message"))):
         # Of an operator's inputs any one may have the type that the reader of scalars does not know.
         return replace(frame, operators=operators_of(case, ()))
     operators = misstored(case, verdict, frame.condition)

@@ -170,6 +170,24 @@ def test_an_unknown_layer_is_named() -> None:
     assert signature_of(found, failures(found)[0]).message == "unknown layer Gelu"
 
 
+NUMBER = node("Constant", "", "s", value_float=1.0)
+
+
+@pytest.mark.parametrize(
+    ("constants", "weights", "said", "operators"),
+    [
+        ([NUMBER], {}, "Unknown data type 0", ("constants(numbers of a Constant node)",)),
+        ([], {"s": np.float16(1)}, "Unknown data type 10", ("Clip",)),
+    ],
+)
+def test_a_number_that_no_tensor_holds_is_not_one_of_a_type_that_is_unknown(
+    constants: list, weights: dict, said: str, operators: tuple[str, ...]
+) -> None:
+    made = case([*constants, node("Clip", "x s")], {"x": array(2)}, weights)
+    found = judgement(made, verdict("onnx2ncnn/cpu", Kind.CRASH, "convert", message=said))
+    assert signature_of(found, failures(found)[0], ()).operators == operators
+
+
 @pytest.mark.parametrize("operator", ["Pow", "Mul"])
 def test_a_fault_of_the_weight_writer_is_one_whatever_operator_shows_it(operator: str) -> None:
     made = case([node(operator, "x w")], {"x": array(2)}, {"w": array(1)})
