@@ -36,6 +36,13 @@ MESSAGES = frozenset(
     | {FIRST_AXIS, ONE_AXIS, FROM_THE_END, WITHOUT_SLICED}
 )
 """What comes of these is chance: a wrong shape or value, a blob that can't be extracted, a crash of ncnn."""
+LEGACY_REASONS = {
+    FIRST_AXIS: "a blob has no batch axis, and onnx2ncnn writes every other axis as one less",
+    ONE_AXIS: "onnx2ncnn has but one way to write the layer, for images of two axes",
+    FROM_THE_END: "onnx2ncnn writes an axis as one less, and counted from the end it is none less",
+    WITHOUT_SLICED: "onnx2ncnn writes an axis that is named as one less, and all as they are if none is",
+}
+"""Why a network of onnx2ncnn's is wrong."""
 
 _MOST_AXES = 4
 """Axes of an ncnn blob."""

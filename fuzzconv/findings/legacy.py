@@ -20,7 +20,12 @@ WITHOUT_ORDER = "Permute without an order of axes"
 INDEX_KEEPS_AXIS = "axis that Gather with one index keeps"
 FLATTENED = "product of more than two axes written as an InnerProduct"
 FIVE_SIZES = "Reshape to more axes than a blob has"
-MESSAGES = frozenset({POOLED_AXES, ONE_OPERAND, WITHOUT_ORDER, INDEX_KEEPS_AXIS, FLATTENED, FIVE_SIZES})
+KERNEL_LEFT_OUT = "convolution whose kernel_shape is left out"
+KERNEL_OF_THREE = "convolution of three axes without a kernel"
+MESSAGES = frozenset(
+    {POOLED_AXES, ONE_OPERAND, WITHOUT_ORDER, INDEX_KEEPS_AXIS, FLATTENED, FIVE_SIZES}
+    | {KERNEL_LEFT_OUT, KERNEL_OF_THREE}
+)
 
 _EACH_ALONE = frozenset(
     {"Split", "Noop", "Dropout", "UnaryOp", "AbsVal", "BNLL", "CELU", "Clip", "ELU", "Erf", "Exp", "GELU"}
@@ -36,6 +41,10 @@ _COUNTING_AXES = frozenset(
 """Layers whose parameters name axes, or that are told apart by how many there are."""
 _MOST_AXES = 4
 """Axes that sizes are written for, the batch among them."""
+_CONVOLUTIONS = frozenset({"Conv", "ConvTranspose"})
+_CONVOLUTION_LAYERS = ("Convolution", "Deconvolution")
+_KERNEL = "1"
+"""Key of a convolution's kernel, written for one axis or two."""
 _MOST_OF_PRODUCT = 3
 """Axes of a product that an ``InnerProduct`` of rows can be, the batch among them."""
 
@@ -47,6 +56,9 @@ def legacy_message(case: Case, conversion: Conversion) -> str:
         return ONE_OPERAND
     if any(words[0] == "Permute" and not settings_of(words) for words in layers):
         return WITHOUT_ORDER
+    kernelless = _without_kernel(case, layers)
+    if kernelless:
+        return kernelless
     if _pools_inside(layers):
         return POOLED_AXES
     if _gathers_one_inside(case):
@@ -54,6 +66,28 @@ def legacy_message(case: Case, conversion: Conversion) -> str:
     if _reshapes_to_five(case):
         return FIVE_SIZES
     return FLATTENED if _flattens_inside(case, layers) else ""
+
+
+def convolutions(case: Case) -> tuple[str, ...]:
+    """Types of the convolutions of a graph; onnx2ncnn has a branch for each."""
+    nodes = (case.model.graph.node[position] for position in moving_nodes(case))
+    return tuple(sorted({node.op_type for node in nodes} & _CONVOLUTIONS))
+
+
+def _without_kernel(case: Case, layers: Sequence[Sequence[str]]) -> str:
+    """Why a convolution has no kernel in the ``.param``; empty when each has one.
+
+    It is written for one axis or two, and from the attribute alone, which ONNX infers from the weight.
+    """
+    if not any(
+        words[0].startswith(_CONVOLUTION_LAYERS) and _KERNEL not in settings_of(words) for words in layers
+    ):
+        return ""
+    values = tensor_values(case) or {}
+    nodes = (case.model.graph.node[position] for position in moving_nodes(case))
+    inputs = [n.input[0] for n in nodes if n.op_type in _CONVOLUTIONS]
+    three = any(name in values and values[name].ndim > _MOST_AXES for name in inputs)
+    return KERNEL_OF_THREE if three else KERNEL_LEFT_OUT
 
 
 def _pools_inside(layers: Sequence[Sequence[str]]) -> bool:

@@ -100,6 +100,12 @@ def bias_is_state(nodes: Iterable[onnx.NodeProto], layers: Iterable[Sequence[str
     return given and bool(recurrent) and len(stateless) == len(recurrent)
 
 
+def recurrent_operators(case: Case) -> tuple[str, ...]:
+    """Types of the recurrent operators of a graph; pnnx has passes for each."""
+    nodes = (case.model.graph.node[position] for position in moving_nodes(case))
+    return tuple(sorted({node.op_type for node in nodes} & RECURRENT_LAYERS))
+
+
 def _fractions(words: Sequence[str]) -> set[str]:
     """Keys whose value is not written as a whole number."""
     return {key for key, value in settings_of(words).items() if "." in value}

@@ -35,6 +35,8 @@ from fuzzconv.findings.batch import (
     slices_all,
 )
 from fuzzconv.findings.finding import Signature
+from fuzzconv.findings.legacy import KERNEL_LEFT_OUT, KERNEL_OF_THREE, convolutions
+from fuzzconv.findings.parameters import BIAS_AS_STATE, recurrent_operators
 from fuzzconv.findings.tails import absorbed
 from fuzzconv.findings.traits import EXTERNAL, Trait, operators_of, split_operator, traits_of
 from fuzzconv.findings.wordless import HEAP, NO_PARAMETER
@@ -94,9 +96,12 @@ _PLUMBING = frozenset({"Input", "MemoryData", "Noop", "Split", "Squeeze", "Expan
 """Layers that move nothing but names and axes; converters differ in them."""
 _NAMED_IN_PART: Mapping[str, Callable[[Case], tuple[str, ...]]] = {
     CONSTANT_AS_BLOB: takers_of_lists,
+    BIAS_AS_STATE: recurrent_operators,
     FIRST_AXIS: along_first_axis,
     FIVE_AXES: makers_of_five_axes,
     FROM_THE_END: from_the_end,
+    KERNEL_LEFT_OUT: convolutions,
+    KERNEL_OF_THREE: convolutions,
     ONE_AXIS: of_one_axis,
     WITHOUT_SLICED: slices_all,
 }

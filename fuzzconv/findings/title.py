@@ -24,10 +24,13 @@ from fuzzconv.findings.legacy import (
     FIVE_SIZES,
     FLATTENED,
     INDEX_KEEPS_AXIS,
+    KERNEL_LEFT_OUT,
+    KERNEL_OF_THREE,
     ONE_OPERAND,
     POOLED_AXES,
     WITHOUT_ORDER,
 )
+from fuzzconv.findings.nearest import NEAREST
 from fuzzconv.findings.parameters import (
     AXES_MISSING,
     BIAS_AS_STATE,
@@ -43,7 +46,14 @@ from fuzzconv.findings.parameters import (
 )
 from fuzzconv.findings.signature import UNKNOWN_TORCH
 from fuzzconv.findings.traits import LARGE, OLD_OPSET, split_operator
-from fuzzconv.findings.wordless import CONSTANT_OUTPUT, FILLED, LONE_OPERAND, MADE_BY_NONE, SHARED_IN_SUM
+from fuzzconv.findings.wordless import (
+    CONSTANT_OUTPUT,
+    FILLED,
+    LONE_OPERAND,
+    MADE_BY_NONE,
+    NOT_FILLED,
+    SHARED_IN_SUM,
+)
 from fuzzconv.findings.written import CONSTANT_AS_BLOB, IN_LIST, NOTHING_LEFT, WEIGHT_AS_BLOB
 from fuzzconv.runtime.options import SWITCHES, switches_of
 from fuzzconv.verdict import Kind, Verdict
@@ -83,6 +93,7 @@ _ANY = {
     ONE_AXIS: "an image of one axis, written as one of two",
     FROM_THE_END: "an axis counted from the end",
     FILLED: "an integer input that its shape inference fills with 7",
+    NOT_FILLED: "an integer input without axes, which its shape inference leaves as it is in memory,",
     WITHOUT_SLICED: "no axes given",
     CONSTANT_OUTPUT: "a constant as an output of the graph",
     FIRST_AXIS: "an operator along the first axis, which is taken for a batch",
@@ -92,12 +103,15 @@ _ANY = {
     TRANSPOSED: "Gemm with transA=1 behind a layer with a batch",
     FIVE_AXES: "a tensor of five axes, none of which is a batch,",
     MATRIX_LOSES_IT: "a product with a matrix whose first axis is taken for a batch",
+    NEAREST: "Resize to the nearest element by another rule than asymmetric and floor",
     NOT_WHOLE: "Resize to sizes along one axis",
     AXES_MISSING: "Unsqueeze with several axes, not all of them passed on,",
     BIAS_AS_STATE: "a recurrent layer whose bias is taken for its state",
     INDEX_KEEPS_AXIS: "a layer behind Gather with one index, whose axis is kept,",
     FIVE_SIZES: "Reshape to five axes or more",
     FLATTENED: "a layer behind a product of more than two axes, which loses them,",
+    KERNEL_LEFT_OUT: "kernel_shape left out",
+    KERNEL_OF_THREE: "images of three axes",
     WEIGHT_AS_BLOB: "a weight that is another layer's operand too",
     BESIDE_RECURRENT: "a recurrent layer beside a layer with another batch axis",
 }

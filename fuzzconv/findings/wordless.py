@@ -21,6 +21,7 @@ from fuzzconv.verdict import Kind, Verdict
 SHARED_IN_SUM = "further operand of Sum that is used elsewhere"
 MADE_BY_NONE = "output that no node makes"
 FILLED = "integer input that the shape inference fills with a number of its own"
+NOT_FILLED = "integer input without axes that the shape inference does not fill"
 CONSTANT_OUTPUT = "constant as an output of the graph"
 LONE_OPERAND = "operand that has no second one, or a scalar in front of it"
 
@@ -35,7 +36,8 @@ _WORDLESS = re.compile(
 _INDEX = "CHECK failed: (index)"
 """What protobuf says of an element that a list does not have."""
 _RUN = "ort Run failed"
-"""pnnx fills integer inputs with 7, and uses the results of a run that failed (``shape_inference.cpp``)."""
+"""pnnx fills integer inputs with 7, a number without axes not at all, and uses the results of a run that
+failed (``shape_inference.cpp``)."""
 NO_PARAMETER = "map::at"
 """What the C++ library says of a parameter that is not there; a scalar double has none either."""
 _BINARY = frozenset({"Add", "Sub", "Mul", "Div", "Max", "Min", "Pow"})
@@ -53,8 +55,9 @@ def wordless_message(case: Case, verdict: Verdict) -> str:
         return ""
     if verdict.route.converter != "pnnx":
         return LONE_OPERAND if _INDEX in said and _has_lone_operand(case) else ""
-    if _RUN in said and any(array.dtype.kind in "iu" for array in case.inputs.values()):
-        return FILLED
+    integers = [array for array in case.inputs.values() if array.dtype.kind in "iu"]
+    if _RUN in said and integers:
+        return FILLED if any(array.ndim for array in integers) else NOT_FILLED
     doubles = any(tensor.data_type == onnx.TensorProto.DOUBLE for tensor in stored_tensors(case))
     if NO_PARAMETER in said and has_output_of_none(case) and not doubles:
         return CONSTANT_OUTPUT

@@ -16,12 +16,27 @@ import onnx
 from fuzzconv.case import Case
 from fuzzconv.converters.conversion import Conversion
 from fuzzconv.converters.layers import read_layers
-from fuzzconv.findings.batch import FIVE_AXES, FROM_THE_END, ONE_AXIS, TRANSPOSED, batch_message
+from fuzzconv.findings.batch import (
+    FIVE_AXES,
+    FROM_THE_END,
+    LEGACY_REASONS,
+    ONE_AXIS,
+    TRANSPOSED,
+    batch_message,
+)
 from fuzzconv.findings.batch import MESSAGES as BATCH_MESSAGES
 from fuzzconv.findings.draft import stored_tensors
 from fuzzconv.findings.fusion import FUSED, GELU, fusion_message, gelu_message
-from fuzzconv.findings.legacy import FLATTENED, INDEX_KEEPS_AXIS, POOLED_AXES, legacy_message
+from fuzzconv.findings.legacy import (
+    FLATTENED,
+    INDEX_KEEPS_AXIS,
+    KERNEL_LEFT_OUT,
+    KERNEL_OF_THREE,
+    POOLED_AXES,
+    legacy_message,
+)
 from fuzzconv.findings.legacy import MESSAGES as LEGACY_MESSAGES
+from fuzzconv.findings.nearest import NEAREST, RULE, nearest_message
 from fuzzconv.findings.parameters import (
     BIAS_AS_STATE,
     ELLIPSIS,
@@ -46,7 +61,7 @@ IN_LIST = "numbers of a Constant node"
 """In ``value_float``, ``value_ints`` and their like."""
 CONSTANT_AS_BLOB = "layer given a constant as a further input"
 WEIGHT_AS_BLOB = "weight of a layer that is another's operand too"
-SYMPTOMS = BATCH_MESSAGES | PARAMETER_MESSAGES | LEGACY_MESSAGES | {MADE_BY_NONE, NOTHING_LEFT}
+SYMPTOMS = BATCH_MESSAGES | PARAMETER_MESSAGES | LEGACY_MESSAGES | {MADE_BY_NONE, NOTHING_LEFT, NEAREST}
 """What comes of these is chance: a wrong shape or value, a blob that can't be extracted, a crash."""
 RIGHT_BY_LUCK = (BATCH_MESSAGES - {TRANSPOSED}) | {
     FLATTENED,
@@ -78,7 +93,8 @@ _FED_WEIGHTS = frozenset(
     for name in ("W", "R", "B", "scale", "mean", "var", "input_mean", "input_var", "slope")
 )
 """Traits of layers that have no weights of their own; a state or a summand may well be fed."""
-_SHOWN_BY_REFUSAL = frozenset({FIVE_AXES, ELLIPSIS, FROM_THE_END, ONE_AXIS})
+_SHOWN_BY_REFUSAL = frozenset({FIVE_AXES, ELLIPSIS, FROM_THE_END, ONE_AXIS, KERNEL_LEFT_OUT, KERNEL_OF_THREE})
+_BY_RULE = f"onnxruntime gives the same values by the rule {', '.join(map('='.join, RULE.items()))}"
 _ENDS = frozenset({"pnnx.Input", "pnnx.Output", "pnnx.Attribute", ""})
 _MOST_DIMS = 4
 """ncnn's blobs have no more dimensions."""
@@ -127,7 +143,7 @@ def telling_message(judgement: Judgement, verdict: Verdict) -> str:
     ):
         return MADE_BY_NONE
     told = _lacking(case, conversion) or batch_message(judgement, conversion)
-    told = told or gelu_message(case, verdict, conversion)
+    told = told or gelu_message(case, verdict, conversion) or nearest_message(judgement, verdict)
     return told or (fusion_message(judgement, conversion) if verdict.kind in _RESULTS else "")
 
 
@@ -144,6 +160,8 @@ def passes_tell(judgement: Judgement, verdict: Verdict) -> str:
         return "pnnx.param has no keepdim for the reduction"
     if message == FOLDED_ALONG_ROWS and "BatchNorm" not in text:
         return "pnnx.param has the product alone, the norm is in its weights"
+    if message == NEAREST:
+        return f"{_BY_RULE}, the one that F.interpolate has"
     fused = message.removeprefix(FUSED) if message.startswith(FUSED) else ""
     if fused and len([t for t in map(_type_of, text.splitlines()[2:]) if t not in _ENDS]) == 1:
         return f"pnnx.param has one operator for the whole graph, the one that became {fused}"
@@ -165,6 +183,10 @@ def files_tell(judgement: Judgement, verdict: Verdict) -> str:
         return ""
     if message == FIVE_AXES:
         return f"{message}: pnnx.param has the operators as the graph has them"
+    if message == NEAREST:
+        return f"{_BY_RULE}, the one that Interp has"
+    if message in LEGACY_REASONS and conversion.converter != "pnnx":
+        return f"{message}: {LEGACY_REASONS[message]}"
     if message in BATCH_MESSAGES:
         return f"{message}: pnnx.param has all axes, and model_ncnn.py takes one for the batch"
     text = conversion.files.get("pnnx.param", b"").decode(errors="replace")

@@ -7,17 +7,21 @@ from types import SimpleNamespace
 import numpy as np
 import onnx
 import pytest
-from small_cases import array, case, node
+from small_cases import array, case, judgement, node, verdict
 
 from fuzzconv.findings.legacy import (
     FIVE_SIZES,
     FLATTENED,
     INDEX_KEEPS_AXIS,
+    KERNEL_LEFT_OUT,
+    KERNEL_OF_THREE,
     ONE_OPERAND,
     POOLED_AXES,
     WITHOUT_ORDER,
     legacy_message,
 )
+from fuzzconv.findings.signature import signature_of
+from fuzzconv.verdict import Kind
 
 POOLED = "7767517\n{}\nInput x 0 1 x\nPooling p 1 1 x a 0=1 4=1\n{}"
 ONE = case([node("Relu", "x")], {"x": array(1, 2)})
@@ -41,7 +45,7 @@ def converted(param: str) -> SimpleNamespace:
         ("MemoryData m 0 1 m\nBinaryOp r 2 1 a m b 0=6\nSoftmax q 1 1 b y 0=0\n", POOLED_AXES),
         ("ReLU r 1 1 a b\nReduction q 1 1 b y 0=0\n", POOLED_AXES),
         ("PReLU r 1 1 a b\nPixelShuffle q 1 1 b y 0=2\n", POOLED_AXES),
-        ("Convolution r 1 1 a y 0=1\n", POOLED_AXES),
+        ("Convolution r 1 1 a y 0=1 1=1\n", POOLED_AXES),
         ("ReLU a name 1 1 a y\n", ""),
     ],
 )
@@ -90,3 +94,19 @@ def test_a_product_of_many_axes_is_flattened(rank: int, rows: int, behind: bool,
 def test_a_reshape_to_five_axes(sizes: list[int], expected: str) -> None:
     made = case([node("Reshape", "x s")], {"x": array(1, 2)}, {"s": np.int64(sizes)})
     assert legacy_message(made, converted(NOTHING)) == expected
+
+
+@pytest.mark.parametrize("operator", ["Conv", "ConvTranspose"])
+@pytest.mark.parametrize(
+    ("axes", "written", "expected"),
+    [(1, "", KERNEL_LEFT_OUT), (2, "", KERNEL_LEFT_OUT), (3, "", KERNEL_OF_THREE), (2, "1=1 11=1", "")],
+)
+def test_a_convolution_without_a_kernel(operator: str, axes: int, written: str, expected: str) -> None:
+    made = case([node(operator, "x w")], {"x": array(1, 1, *[1] * axes)}, {"w": array(1, 1, *[1] * axes)})
+    layer = "Convolution" if operator == "Conv" else "DeconvolutionDepthWise"
+    param = f"7767517\n2 2\nInput x 0 1 x\n{layer} y 1 1 x y 0=1 {written}\n"
+    assert legacy_message(made, converted(param)) == expected
+    refused = verdict("onnx2ncnn/cpu", Kind.LOAD_FAILURE, "load", message="layer load_param 1 y failed")
+    signature = signature_of(judgement(made, refused, conversions={"onnx2ncnn": converted(param)}), refused)
+    if expected:
+        assert (signature.operators, signature.message) == ((operator,), expected)

@@ -21,6 +21,7 @@ from fuzzconv.findings.parameters import (
     WITHOUT_PADS,
     WITHOUT_SIZES,
     parameter_message,
+    recurrent_operators,
 )
 from fuzzconv.findings.written import telling_message
 from fuzzconv.verdict import Kind
@@ -161,3 +162,4 @@ def test_a_bias_that_is_given_as_the_state(inputs: str, layer: str, expected: st
     weights = {"w": array(1, 1, 1), "r": array(1, 1, 1), "b": array(1, 2), "h": array(1, 1, 1)}
     made = case([node("RNN", inputs, hidden_size=1)], {"x": array(1, 1, 1)}, weights)
     assert parameter_message(made, converted(f"7767517\n2 2\nInput in0 0 1 in0\n{layer} 0=1\n")) == expected
+    assert recurrent_operators(made) == ("RNN",)
