@@ -59,7 +59,8 @@ _OF_MATRIX = 2
 _OF_RECURRENT = 1
 """The batch axis of a recurrent layer in ONNX and, without ``batch_first``, in torch."""
 _INPUT = "Input"
-_PASSING_ON = frozenset({_INPUT, "Split"})
+_SPLIT = "Split"
+_PASSING_ON = frozenset({_INPUT, _SPLIT})
 _BATCH_FIRST = frozenset(
     {"BatchNorm", "GroupNorm", "InstanceNorm", "Interp", "PReLU", "PixelShuffle"}
     | {f"{kind}{dims}" for kind in ("Convolution", "Deconvolution", "Pooling") for dims in ("", "1D", "3D")}
@@ -163,7 +164,7 @@ def _kept_by(judgement: Judgement, conversion: Conversion, feeding: Feeding, lay
         for b in feeding.inputs
         if b.batch_axis is not None and b.tensor in case.inputs
     }
-    readers = {name: layer.type for layer in layers for name in layer.inputs}
+    readers = _readers_of(layers)
     stored = [tuple(tensor.dims) for tensor in stored_tensors(case)]
     for blob, written in _written_constants(conversion.param or ""):
         for shape in stored:
@@ -174,6 +175,19 @@ def _kept_by(judgement: Judgement, conversion: Conversion, feeding: Feeding, lay
             if sizes and (reader in RECURRENT_LAYERS or max(sizes) > 1):
                 return reader or "nothing"
     return ""
+
+
+def _readers_of(layers: Iterable[Layer]) -> dict[str, str]:
+    """The type of a layer that reads a blob, be it by way of a ``Split``."""
+    origins: dict[str, str] = {}
+    readers: dict[str, str] = {}
+    for layer in layers:
+        read = [origins.get(name, name) for name in layer.inputs]
+        if layer.type == _SPLIT:
+            origins |= dict.fromkeys(layer.outputs, read[0])
+        else:
+            readers |= dict.fromkeys(read, layer.type)
+    return readers
 
 
 def _matrix_loses_it(

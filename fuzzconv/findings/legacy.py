@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import onnx
+
 from fuzzconv.case import Case
 from fuzzconv.converters.conversion import Conversion
 from fuzzconv.findings.draft import stored_tensors
@@ -21,10 +23,11 @@ INDEX_KEEPS_AXIS = "axis that Gather with one index keeps"
 FLATTENED = "product of more than two axes written as an InnerProduct"
 FIVE_SIZES = "Reshape to more axes than a blob has"
 KERNEL_LEFT_OUT = "convolution whose kernel_shape is left out"
+CEIL_OVER_SAME = "ceil_mode=1 written in place of auto_pad"
 KERNEL_OF_THREE = "convolution of three axes without a kernel"
 MESSAGES = frozenset(
     {POOLED_AXES, ONE_OPERAND, WITHOUT_ORDER, INDEX_KEEPS_AXIS, FLATTENED, FIVE_SIZES}
-    | {KERNEL_LEFT_OUT, KERNEL_OF_THREE}
+    | {KERNEL_LEFT_OUT, KERNEL_OF_THREE, CEIL_OVER_SAME}
 )
 
 _EACH_ALONE = frozenset(
@@ -41,6 +44,8 @@ _COUNTING_AXES = frozenset(
 """Layers whose parameters name axes, or that are told apart by how many there are."""
 _MOST_AXES = 4
 """Axes that sizes are written for, the batch among them."""
+_SAME = frozenset({b"SAME_UPPER", b"SAME_LOWER"})
+_POOLS = frozenset({"AveragePool", "MaxPool"})
 _CONVOLUTIONS = frozenset({"Conv", "ConvTranspose"})
 _CONVOLUTION_LAYERS = ("Convolution", "Deconvolution")
 _KERNEL = "1"
@@ -59,6 +64,8 @@ def legacy_message(case: Case, conversion: Conversion) -> str:
     kernelless = _without_kernel(case, layers)
     if kernelless:
         return kernelless
+    if _rounds_padded_up(case):
+        return CEIL_OVER_SAME
     if _pools_inside(layers):
         return POOLED_AXES
     if _gathers_one_inside(case):
@@ -88,6 +95,16 @@ def _without_kernel(case: Case, layers: Sequence[Sequence[str]]) -> str:
     inputs = [n.input[0] for n in nodes if n.op_type in _CONVOLUTIONS]
     three = any(name in values and values[name].ndim > _MOST_AXES for name in inputs)
     return KERNEL_OF_THREE if three else KERNEL_LEFT_OUT
+
+
+def _rounds_padded_up(case: Case) -> bool:
+    """Whether a pooling has both ``ceil_mode`` and ``auto_pad``, for which ncnn has one parameter."""
+    pools = (node for node in case.model.graph.node if node.op_type in _POOLS)
+    return any(_SAME & {a.s for a in node.attribute} and _ceils(node) for node in pools)
+
+
+def _ceils(node: onnx.NodeProto) -> bool:
+    return any(attribute.name == "ceil_mode" and attribute.i for attribute in node.attribute)
 
 
 def _pools_inside(layers: Sequence[Sequence[str]]) -> bool:

@@ -21,6 +21,7 @@ from fuzzconv.findings.batch import (
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.fusion import FUSED, GELU
 from fuzzconv.findings.legacy import (
+    CEIL_OVER_SAME,
     FIVE_SIZES,
     FLATTENED,
     INDEX_KEEPS_AXIS,
@@ -111,6 +112,7 @@ _ANY = {
     FIVE_SIZES: "Reshape to five axes or more",
     FLATTENED: "a layer behind a product of more than two axes, which loses them,",
     KERNEL_LEFT_OUT: "kernel_shape left out",
+    CEIL_OVER_SAME: "a pooling with auto_pad=SAME_… and ceil_mode=1",
     KERNEL_OF_THREE: "images of three axes",
     WEIGHT_AS_BLOB: "a weight that is another layer's operand too",
     BESIDE_RECURRENT: "a recurrent layer beside a layer with another batch axis",

@@ -76,6 +76,8 @@ def test_a_recurrent_state_keeps_it_even_with_one_element() -> None:
     made = case([node("RNN", "x w r  h", "y")], {"x": array(2, 1, 1)}, {"h": array(2, 1, 1)})
     param = "7767517\n3 3\nInput in0 0 1 in0\nMemoryData h 0 1 1 0=1 1=1 2=2\nRNN r 2 1 in0 1 out0 0=1\n"
     assert batch_message(judgement(made), converted(param, {"x": 1}, 1)) == STATE_KEEPS_IT
+    twice = param.replace("RNN r 2 1 in0 1 out0", "Split s 1 2 1 2 3\nLSTM r 3 1 in0 2 3 out0")
+    assert batch_message(judgement(made), converted(twice, {"x": 1}, 1)) == STATE_KEEPS_IT
 
 
 def test_a_matrix_that_keeps_its_axes_is_a_products_matter() -> None:

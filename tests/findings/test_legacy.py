@@ -10,6 +10,7 @@ import pytest
 from small_cases import array, case, judgement, node, verdict
 
 from fuzzconv.findings.legacy import (
+    CEIL_OVER_SAME,
     FIVE_SIZES,
     FLATTENED,
     INDEX_KEEPS_AXIS,
@@ -110,3 +111,16 @@ def test_a_convolution_without_a_kernel(operator: str, axes: int, written: str, 
     signature = signature_of(judgement(made, refused, conversions={"onnx2ncnn": converted(param)}), refused)
     if expected:
         assert (signature.operators, signature.message) == ((operator,), expected)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "expected"),
+    [
+        ({"auto_pad": "SAME_UPPER", "ceil_mode": 1}, CEIL_OVER_SAME),
+        ({"auto_pad": "SAME_LOWER", "ceil_mode": 0}, ""),
+        ({"auto_pad": "VALID", "ceil_mode": 1}, ""),
+    ],
+)
+def test_a_pooling_that_is_told_two_ways_of_padding(attributes: dict, expected: str) -> None:
+    made = case([node("MaxPool", "x", kernel_shape=[2], **attributes)], {"x": array(1, 1, 2)})
+    assert legacy_message(made, converted(NOTHING)) == expected
