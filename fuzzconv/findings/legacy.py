@@ -5,7 +5,7 @@ Like ``parameters.py`` for pnnx. onnx2ncnn keeps the names of tensors, so a laye
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import onnx
 
@@ -15,10 +15,12 @@ from fuzzconv.findings.draft import stored_tensors
 from fuzzconv.findings.parameters import blobs_of, layer_lines, settings_of
 from fuzzconv.findings.rebuild import tensor_values
 from fuzzconv.findings.subgraph import moving_nodes
+from fuzzconv.findings.tails import RECURRENT_LAYERS
 
 POOLED_AXES = "axes that global pooling does not keep"
 ONE_OPERAND = "Eltwise of one operand"
 WITHOUT_ORDER = "Permute without an order of axes"
+RECURRENT_AXES = "axes that a recurrent layer does not have"
 INDEX_KEEPS_AXIS = "axis that Gather with one index keeps"
 FLATTENED = "product of more than two axes written as an InnerProduct"
 FIVE_SIZES = "Reshape to more axes than a blob has"
@@ -27,7 +29,7 @@ CEIL_OVER_SAME = "ceil_mode=1 written in place of auto_pad"
 KERNEL_OF_THREE = "convolution of three axes without a kernel"
 MESSAGES = frozenset(
     {POOLED_AXES, ONE_OPERAND, WITHOUT_ORDER, INDEX_KEEPS_AXIS, FLATTENED, FIVE_SIZES}
-    | {KERNEL_LEFT_OUT, KERNEL_OF_THREE, CEIL_OVER_SAME}
+    | {KERNEL_LEFT_OUT, KERNEL_OF_THREE, CEIL_OVER_SAME, RECURRENT_AXES}
 )
 
 _EACH_ALONE = frozenset(
@@ -66,8 +68,10 @@ def legacy_message(case: Case, conversion: Conversion) -> str:
         return kernelless
     if _rounds_padded_up(case):
         return CEIL_OVER_SAME
-    if _pools_inside(layers):
+    if _read_by_axes(layers, lambda words: words[0] == "Pooling" and "4=1" in words):
         return POOLED_AXES
+    if _read_by_axes(layers, lambda words: words[0] in RECURRENT_LAYERS):
+        return RECURRENT_AXES
     if _gathers_one_inside(case):
         return INDEX_KEEPS_AXIS
     if _reshapes_to_five(case):
@@ -107,22 +111,25 @@ def _ceils(node: onnx.NodeProto) -> bool:
     return any(attribute.name == "ceil_mode" and attribute.i for attribute in node.attribute)
 
 
-def _pools_inside(layers: Sequence[Sequence[str]]) -> bool:
-    """Whether a layer that counts axes is given what a global pooling made: a row without those of size 1."""
-    pooled: set[str] = set()
+def _read_by_axes(layers: Sequence[Sequence[str]], loses: Callable[[Sequence[str]], bool]) -> bool:
+    """Whether a layer that counts axes is given what a layer made that ``loses`` some.
+
+    Global pooling makes a row without those of size 1, a recurrent layer has none for its directions.
+    """
+    short: set[str] = set()
     constants: set[str] = set()
     for words in layers:
         if words[0] == "MemoryData":
             constants |= set(blobs_of(words, outputs=True))
-        if words[0] == "BinaryOp" and set(blobs_of(words, outputs=False)) <= pooled | constants:
-            pooled |= set(blobs_of(words, outputs=True))
-        elif pooled & set(blobs_of(words, outputs=False)):
+        if words[0] == "BinaryOp" and set(blobs_of(words, outputs=False)) <= short | constants:
+            short |= set(blobs_of(words, outputs=True))
+        elif short & set(blobs_of(words, outputs=False)):
             if words[0] in _COUNTING_AXES:
                 return True
             if words[0] in _EACH_ALONE:
-                pooled |= set(blobs_of(words, outputs=True))
-        if words[0] == "Pooling" and "4=1" in words:
-            pooled |= set(blobs_of(words, outputs=True))
+                short |= set(blobs_of(words, outputs=True))
+        if loses(words):
+            short |= set(blobs_of(words, outputs=True))
     return False
 
 

@@ -29,6 +29,7 @@ from fuzzconv.findings.legacy import (
     KERNEL_OF_THREE,
     ONE_OPERAND,
     POOLED_AXES,
+    RECURRENT_AXES,
     WITHOUT_ORDER,
 )
 from fuzzconv.findings.nearest import NEAREST
@@ -112,6 +113,7 @@ _ANY = {
     FIVE_SIZES: "Reshape to five axes or more",
     FLATTENED: "a layer behind a product of more than two axes, which loses them,",
     KERNEL_LEFT_OUT: "kernel_shape left out",
+    RECURRENT_AXES: "a layer behind a recurrent one, which leaves no axis for directions,",
     CEIL_OVER_SAME: "a pooling with auto_pad=SAME_… and ceil_mode=1",
     KERNEL_OF_THREE: "images of three axes",
     WEIGHT_AS_BLOB: "a weight that is another layer's operand too",

@@ -18,6 +18,7 @@ from fuzzconv.findings.legacy import (
     KERNEL_OF_THREE,
     ONE_OPERAND,
     POOLED_AXES,
+    RECURRENT_AXES,
     WITHOUT_ORDER,
     legacy_message,
 )
@@ -48,6 +49,8 @@ def converted(param: str) -> SimpleNamespace:
         ("PReLU r 1 1 a b\nPixelShuffle q 1 1 b y 0=2\n", POOLED_AXES),
         ("Convolution r 1 1 a y 0=1 1=1\n", POOLED_AXES),
         ("ReLU a name 1 1 a y\n", ""),
+        ("LSTM l 1 1 x b 0=1\nReLU r 1 1 b c\nPermute p 1 1 c y 0=2\n", RECURRENT_AXES),
+        ("GRU l 1 1 x b 0=1\nReLU r 1 1 b y\n", ""),
     ],
 )
 def test_what_stands_behind_global_pooling_has_fewer_axes(behind: str, expected: str) -> None:
