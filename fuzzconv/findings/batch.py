@@ -27,12 +27,21 @@ STATE_KEEPS_IT = "constant state that keeps its batch axis"
 MATRIX_LOSES_IT = "matrix whose first axis is taken for a batch"
 TRANSPOSED = "transposed first operand beside a batch axis"
 FIRST_AXIS = "first axis, which the legacy converter takes for a batch"
+AXIS_OF_BIAS = "batch axis of a product taken from its bias"
 ONE_AXIS = "image of one axis, written as one of two"
 FROM_THE_END = "axis that is counted from the end"
 WITHOUT_SLICED = "Slice that names no axes"
 FIVE_AXES = "tensor of five axes and no batch among them"
 MESSAGES = frozenset(
-    {CONSTANT_KEEPS_IT, STATE_KEEPS_IT, BESIDE_RECURRENT, MATRIX_LOSES_IT, TRANSPOSED, FIVE_AXES}
+    {
+        CONSTANT_KEEPS_IT,
+        STATE_KEEPS_IT,
+        BESIDE_RECURRENT,
+        MATRIX_LOSES_IT,
+        TRANSPOSED,
+        FIVE_AXES,
+        AXIS_OF_BIAS,
+    }
     | {FIRST_AXIS, ONE_AXIS, FROM_THE_END, WITHOUT_SLICED}
 )
 """What comes of these is chance: a wrong shape or value, a blob that can't be extracted, a crash of ncnn."""
@@ -56,6 +65,10 @@ _LESS_ONE = frozenset({"Gather", "Softmax"})
 _AXES_INPUT = {"Slice": 3}
 _PRODUCTS = frozenset({"Einsum", "Gemm", "MatMul"})
 _OF_MATRIX = 2
+_WITH_BIAS = 3
+"""Blobs that a ``Gemm`` of two operands and a bias takes."""
+_NO_AXIS = 233
+"""How pnnx writes that there is no batch axis."""
 _OF_RECURRENT = 1
 """The batch axis of a recurrent layer in ONNX and, without ``batch_first``, in torch."""
 _INPUT = "Input"
@@ -78,6 +91,8 @@ def batch_message(judgement: Judgement, conversion: Conversion) -> str:
         return ""
     feeding = conversion.feedings[0]
     layers = read_layers(conversion.param or "")
+    if _takes_axis_of_bias(conversion.param or ""):
+        return AXIS_OF_BIAS
     reader = _kept_by(judgement, conversion, feeding, layers)
     if reader:
         by_product = MATRIX_LOSES_IT if reader in _PRODUCTS else CONSTANT_KEEPS_IT
@@ -188,6 +203,17 @@ def _readers_of(layers: Iterable[Layer]) -> dict[str, str]:
         else:
             readers |= dict.fromkeys(read, layer.type)
     return readers
+
+
+def _takes_axis_of_bias(param: str) -> bool:
+    """Whether a batch is made behind a product with a bias, which has one already, as its operands have.
+
+    pnnx takes the axis of ``addmm`` from the first operand, the bias (``convert_batch_layout.cpp``).
+    """
+    lines = [line.split() for line in param.splitlines()[2:]]
+    sums = {w[4 + int(w[2])] for w in lines if w[:1] == ["Gemm"] and int(w[2]) == _WITH_BIAS}
+    made = (w for w in lines if w[:1] == ["Reshape"] and f"12={_NO_AXIS}" in w)
+    return any(w[4] in sums and f"13={_NO_AXIS}" not in w for w in made)
 
 
 def _matrix_loses_it(

@@ -26,10 +26,11 @@ FLATTENED = "product of more than two axes written as an InnerProduct"
 FIVE_SIZES = "Reshape to more axes than a blob has"
 KERNEL_LEFT_OUT = "convolution whose kernel_shape is left out"
 CEIL_OVER_SAME = "ceil_mode=1 written in place of auto_pad"
+NOT_FLATTENED = "Softmax of older opsets, which is one over all axes from its own on"
 KERNEL_OF_THREE = "convolution of three axes without a kernel"
 MESSAGES = frozenset(
     {POOLED_AXES, ONE_OPERAND, WITHOUT_ORDER, INDEX_KEEPS_AXIS, FLATTENED, FIVE_SIZES}
-    | {KERNEL_LEFT_OUT, KERNEL_OF_THREE, CEIL_OVER_SAME, RECURRENT_AXES}
+    | {KERNEL_LEFT_OUT, KERNEL_OF_THREE, CEIL_OVER_SAME, RECURRENT_AXES, NOT_FLATTENED}
 )
 
 _EACH_ALONE = frozenset(
@@ -52,6 +53,7 @@ _CONVOLUTIONS = frozenset({"Conv", "ConvTranspose"})
 _CONVOLUTION_LAYERS = ("Convolution", "Deconvolution")
 _KERNEL = "1"
 """Key of a convolution's kernel, written for one axis or two."""
+_SOFTMAX_OF_ONE_AXIS = 13
 _MOST_OF_PRODUCT = 3
 """Axes of a product that an ``InnerProduct`` of rows can be, the batch among them."""
 
@@ -76,6 +78,8 @@ def legacy_message(case: Case, conversion: Conversion) -> str:
         return INDEX_KEEPS_AXIS
     if _reshapes_to_five(case):
         return FIVE_SIZES
+    if _flattens_softmax(case):
+        return NOT_FLATTENED
     return FLATTENED if _flattens_inside(case, layers) else ""
 
 
@@ -105,6 +109,14 @@ def _rounds_padded_up(case: Case) -> bool:
     """Whether a pooling has both ``ceil_mode`` and ``auto_pad``, for which ncnn has one parameter."""
     pools = (node for node in case.model.graph.node if node.op_type in _POOLS)
     return any(_SAME & {a.s for a in node.attribute} and _ceils(node) for node in pools)
+
+
+def _flattens_softmax(case: Case) -> bool:
+    """Whether a ``Softmax`` is taken over several axes together, which it was before opset 13."""
+    values = tensor_values(case) or {}
+    nodes = [node for node in case.model.graph.node if node.op_type == "Softmax" and node.input[0] in values]
+    shapes = ((values[n.input[0]].shape, {a.name: a.i for a in n.attribute}.get("axis", 1)) for n in nodes)
+    return case.opset < _SOFTMAX_OF_ONE_AXIS and any(len(shape[axis:]) > 1 for shape, axis in shapes)
 
 
 def _ceils(node: onnx.NodeProto) -> bool:

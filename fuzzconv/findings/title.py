@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from fuzzconv.errors import UsageError
 from fuzzconv.findings.batch import (
+    AXIS_OF_BIAS,
     BESIDE_RECURRENT,
     CONSTANT_KEEPS_IT,
     FIRST_AXIS,
@@ -27,6 +28,7 @@ from fuzzconv.findings.legacy import (
     INDEX_KEEPS_AXIS,
     KERNEL_LEFT_OUT,
     KERNEL_OF_THREE,
+    NOT_FLATTENED,
     ONE_OPERAND,
     POOLED_AXES,
     RECURRENT_AXES,
@@ -114,6 +116,8 @@ _ANY = {
     FLATTENED: "a layer behind a product of more than two axes, which loses them,",
     KERNEL_LEFT_OUT: "kernel_shape left out",
     RECURRENT_AXES: "a layer behind a recurrent one, which leaves no axis for directions,",
+    NOT_FLATTENED: "Softmax of older opsets over several axes",
+    AXIS_OF_BIAS: "a layer behind a product, whose batch axis is taken from its bias,",
     CEIL_OVER_SAME: "a pooling with auto_pad=SAME_… and ceil_mode=1",
     KERNEL_OF_THREE: "images of three axes",
     WEIGHT_AS_BLOB: "a weight that is another layer's operand too",

@@ -13,6 +13,7 @@ from small_cases import array, case, judgement, node, verdict
 from fuzzconv.case import Case
 from fuzzconv.converters.conversion import Binding, Feeding
 from fuzzconv.findings.batch import (
+    AXIS_OF_BIAS,
     BESIDE_RECURRENT,
     CONSTANT_KEEPS_IT,
     FIRST_AXIS,
@@ -78,6 +79,20 @@ def test_a_recurrent_state_keeps_it_even_with_one_element() -> None:
     assert batch_message(judgement(made), converted(param, {"x": 1}, 1)) == STATE_KEEPS_IT
     twice = param.replace("RNN r 2 1 in0 1 out0", "Split s 1 2 1 2 3\nLSTM r 3 1 in0 2 3 out0")
     assert batch_message(judgement(made), converted(twice, {"x": 1}, 1)) == STATE_KEEPS_IT
+
+
+@pytest.mark.parametrize(
+    ("product", "behind", "expected"),
+    [
+        ("Gemm g 3 1 in0 1 2 3 0=1", "12=233 13=0", AXIS_OF_BIAS),
+        ("Gemm g 2 1 in0 1 3 0=1", "12=233 13=0", ""),
+        ("Gemm g 3 1 in0 1 2 3 0=1", "12=0 13=233", ""),
+    ],
+)
+def test_a_batch_is_made_where_a_product_has_one(product: str, behind: str, expected: str) -> None:
+    param = f"7767517\n3 3\nInput in0 0 1 in0\n{product}\nReshape s 1 1 3 out0 0=1 {behind}\n"
+    made = case([node("Gemm", "x w b", "y")], {"x": array(2, 1)}, {"w": array(1, 2), "b": array(2)})
+    assert batch_message(judgement(made), converted(param, {"x": 0}, 0)) == expected
 
 
 def test_a_matrix_that_keeps_its_axes_is_a_products_matter() -> None:

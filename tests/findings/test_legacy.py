@@ -16,6 +16,7 @@ from fuzzconv.findings.legacy import (
     INDEX_KEEPS_AXIS,
     KERNEL_LEFT_OUT,
     KERNEL_OF_THREE,
+    NOT_FLATTENED,
     ONE_OPERAND,
     POOLED_AXES,
     RECURRENT_AXES,
@@ -126,4 +127,22 @@ def test_a_convolution_without_a_kernel(operator: str, axes: int, written: str, 
 )
 def test_a_pooling_that_is_told_two_ways_of_padding(attributes: dict, expected: str) -> None:
     made = case([node("MaxPool", "x", kernel_shape=[2], **attributes)], {"x": array(1, 1, 2)})
+    assert legacy_message(made, converted(NOTHING)) == expected
+
+
+@pytest.mark.parametrize(
+    ("shape", "attributes", "opset", "expected"),
+    [
+        ((1, 2, 2), {}, 11, NOT_FLATTENED),
+        ((1, 2, 2), {}, 13, ""),
+        ((1, 2), {}, 11, ""),
+        ((1, 2, 2), {"axis": 2}, 11, ""),
+        ((1, 2, 2), {"axis": -1}, 11, ""),
+        ((1, 2, 2), {"axis": -2}, 11, NOT_FLATTENED),
+    ],
+)
+def test_a_softmax_over_several_axes(
+    shape: tuple[int, ...], attributes: dict, opset: int, expected: str
+) -> None:
+    made = case([node("Softmax", "x", **attributes)], {"x": array(*shape)}, opset=opset)
     assert legacy_message(made, converted(NOTHING)) == expected
