@@ -154,6 +154,8 @@ def _operand_words(node: onnx.NodeProto, opset: int, constants: Collection[str])
 def _value_words(arrays: Sequence[Array]) -> Iterator[str]:
     if arrays and arrays[0].dtype != np.float32:
         yield str(arrays[0].dtype)
+    elif any(a.dtype == np.float64 for a in arrays):
+        yield "float64"  # the exponent of Pow has a type of its own
     if any(d > LARGE for a in arrays if a.dtype.kind == "f" for d in a.shape):
         yield "large"
 

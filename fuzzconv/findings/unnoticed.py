@@ -40,6 +40,10 @@ _SHOWN = {Kind.OK: ", and right", Kind.SKIPPED: ""}
 only what was taken away can be what is lost."""
 
 
+_WITH = "with "
+"""How a label of a switched case begins."""
+
+
 class Unnoticed(NamedTuple):
     """A difference that was lost: whether pnnx's passes lost it (``pnnx.param`` lacks it), and a sentence.
 
@@ -59,6 +63,8 @@ class _Variant(NamedTuple):
     case: Case
     node: int | None = None
     words: re.Pattern[str] | None = None
+    switch: str = ""
+    """The switch that is not given, and the value that it has so."""
 
 
 def unnoticed(judgement: Judgement, verdict: Verdict, judge: Judge) -> Unnoticed | None:
@@ -100,6 +106,8 @@ def _operator(case: Case, variant: _Variant, same_meaning: int) -> str:
         }
         return f"{min(changed)}({OLD_OPSET})" if len(changed) == 1 else ""
     node = case.model.graph.node[variant.node]
+    if variant.switch:
+        return f"{node.op_type}({variant.switch})"
     given = (trait.word for trait in traits_of(case) if trait.node == variant.node)
     words = sorted({word for word in given if variant.words and variant.words.match(word)})
     return f"{node.op_type}({','.join(words)})" if words else ""
@@ -114,7 +122,7 @@ def _variants(case: Case) -> Iterator[_Variant]:
         made = edit.make()
         valid = rebuilt(made) if made is not None else None
         if valid is not None:
-            yield _Variant(told, valid, node, words)
+            yield _Variant(told, valid, node, words, _other_way(told))
 
 
 def _place(case: Case, label: str) -> tuple[int, re.Pattern[str] | None]:
@@ -122,7 +130,7 @@ def _place(case: Case, label: str) -> tuple[int, re.Pattern[str] | None]:
     what, _, position = label.rpartition(" ")
     node = case.model.graph.node[int(position)]
     kind, _, name = what.partition(" ")
-    if kind == "with":
+    if kind == _WITH.strip():
         return int(position), None
     if kind == "fewer":
         return int(position), re.compile("inputs=")
@@ -147,13 +155,19 @@ def _switched(case: Case) -> Iterator[Edit]:
         for name, declared in sorted(schema.attributes.items()) if schema else ():
             default = declared.default_value
             if name not in given and default.type == AttributeProto.INT and default.i in _SWITCH:
-                yield Edit(f"with {name}={1 - default.i} {i}", partial(_with, case, i, name, 1 - default.i))
+                yield Edit(f"{_WITH}{name}={1 - default.i} {i}", partial(_with, case, i, name, 1 - default.i))
 
 
 def _with(case: Case, position: int, name: str, value: int) -> Case:
     draft = Draft(case)
     draft.nodes[position].attribute.append(helper.make_attribute(name, value))
     return draft.case()
+
+
+def _other_way(told: str) -> str:
+    """``name=0`` of ``with name=1``, and the other way round; empty for what is told otherwise."""
+    name, _, value = told.removeprefix(_WITH).partition("=")
+    return f"{name}={1 - int(value)}" if told.startswith(_WITH) else ""
 
 
 def _differ(one: Reference, other: Reference) -> bool:

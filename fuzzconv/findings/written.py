@@ -216,8 +216,8 @@ def storage_cause(case: Case, verdict: Verdict, traits: Collection[Trait]) -> tu
     """The storage of constants that a reduced case fails for, where that is no matter of its operators.
 
     Reduction makes storage plain first, and float64 into float32, so what is left of those it could not take
-    away: the failure was gone without. A wrong result may be one operator's even so; a crash and unread
-    weights come from the reader of constants.
+    away: the failure was gone without. A wrong result may be one operator's even so, unless no reader takes
+    such constants; a crash and unread weights come from the reader of constants.
     """
     words = sorted({trait.word for trait in traits if trait.word.startswith(EXTERNAL)})
     if words and verdict.kind not in _RESULTS:
@@ -229,9 +229,9 @@ def storage_cause(case: Case, verdict: Verdict, traits: Collection[Trait]) -> tu
             return (TYPED_HALF,)
     if _has_data_of_five_axes(case) and (converter == "onnx2ncnn" or verdict.kind.is_weight_fault):
         return (FIVE_DIMS,)
-    if converter == "onnx2ncnn" and verdict.kind not in _RESULTS:
+    if converter == "onnx2ncnn":
         elsewhere = _kept_elsewhere(case, verdict)
-        if elsewhere:
+        if elsewhere == NOT_FLOAT32 or (elsewhere and verdict.kind not in _RESULTS):
             return (f"constants({elsewhere})",)
     doubles = any(tensor.data_type == onnx.TensorProto.DOUBLE for tensor in stored_tensors(case))
     if verdict.kind is Kind.CRASH and doubles and any(trait.word == "float64" for trait in traits):

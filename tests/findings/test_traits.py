@@ -68,6 +68,11 @@ def test_computed_weights_and_optional_inputs() -> None:
     assert {"W computed", "B"} <= words(made)
 
 
+def test_a_double_that_is_not_the_first_operand_is_told() -> None:
+    made = case([node("Pow", "x w")], {"x": array(2)}, {"w": np.float64([1, 2])})
+    assert "float64" in words(made)
+
+
 def test_dtype_large_sizes_and_scalars() -> None:
     assert "int64" in words(case([node("Abs", "x")], {"x": np.arange(2)}))
     assert "large" in words(case([node("Abs", "x")], {"x": array(1, 4)}))

@@ -114,6 +114,6 @@ def test_what_is_lost_is_told_by_one_operator_whatever_stands_beside_it() -> Non
     assert _operator(old, variant(old, "in opset 13"), 9) == ""
 
 
-def test_a_switch_that_is_not_given_has_no_word() -> None:
+def test_a_switch_that_is_not_given_is_named_by_the_value_that_it_has() -> None:
     made = case([node("ReduceMax", "x")], {"x": array(1, 2)})
-    assert _operator(made, variant(made, "with keepdims=0"), 13) == ""
+    assert _operator(made, variant(made, "with keepdims=0"), 13) == "ReduceMax(keepdims=1)"
