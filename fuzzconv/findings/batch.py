@@ -64,6 +64,8 @@ _LESS_ONE = frozenset({"Gather", "Softmax"})
 """Operators whose axis is written as one less, whatever it is."""
 _AXES_INPUT = {"Slice": 3}
 _PRODUCTS = frozenset({"Einsum", "Gemm", "MatMul"})
+_BATCHING = "Reshape"
+"""The layer that makes a batch out of an axis."""
 _OF_MATRIX = 2
 _WITH_BIAS = 3
 """Blobs that a ``Gemm`` of two operands and a bias takes."""
@@ -91,11 +93,11 @@ def batch_message(judgement: Judgement, conversion: Conversion) -> str:
         return ""
     feeding = conversion.feedings[0]
     layers = read_layers(conversion.param or "")
-    if _takes_axis_of_bias(conversion.param or ""):
+    if _takes_axis_of_bias(layers, conversion.param or ""):
         return AXIS_OF_BIAS
     reader = _kept_by(judgement, conversion, feeding, layers)
     if reader:
-        by_product = MATRIX_LOSES_IT if reader in _PRODUCTS else CONSTANT_KEEPS_IT
+        by_product = MATRIX_LOSES_IT if reader in _PRODUCTS | {_BATCHING} else CONSTANT_KEEPS_IT
         return STATE_KEEPS_IT if reader in RECURRENT_LAYERS else by_product
     if _matrix_loses_it(judgement, conversion, feeding, layers):
         return MATRIX_LOSES_IT
@@ -180,6 +182,8 @@ def _kept_by(judgement: Judgement, conversion: Conversion, feeding: Feeding, lay
         if b.batch_axis is not None and b.tensor in case.inputs
     }
     readers = _readers_of(layers)
+    batched = _given_a_batch(conversion.param or "")
+    readers = {name: reader for name, reader in readers.items() if reader != _BATCHING or name in batched}
     stored = [tuple(tensor.dims) for tensor in stored_tensors(case)]
     for blob, written in _written_constants(conversion.param or ""):
         for shape in stored:
@@ -205,15 +209,19 @@ def _readers_of(layers: Iterable[Layer]) -> dict[str, str]:
     return readers
 
 
-def _takes_axis_of_bias(param: str) -> bool:
+def _takes_axis_of_bias(layers: Iterable[Layer], param: str) -> bool:
     """Whether a batch is made behind a product with a bias, which has one already, as its operands have.
 
     pnnx takes the axis of ``addmm`` from the first operand, the bias (``convert_batch_layout.cpp``).
     """
-    lines = [line.split() for line in param.splitlines()[2:]]
-    sums = {w[4 + int(w[2])] for w in lines if w[:1] == ["Gemm"] and int(w[2]) == _WITH_BIAS}
-    made = (w for w in lines if w[:1] == ["Reshape"] and f"12={_NO_AXIS}" in w)
-    return any(w[4] in sums and f"13={_NO_AXIS}" not in w for w in made)
+    sums = {x.outputs[0] for x in layers if x.type == "Gemm" and len(x.inputs) == _WITH_BIAS}
+    return bool(sums & _given_a_batch(param))
+
+
+def _given_a_batch(param: str) -> set[str]:
+    """Blobs without a batch axis that a ``Reshape`` gives one to."""
+    shapes = [words for line in param.splitlines() if (words := line.split())[:1] == [_BATCHING]]
+    return {w[4] for w in shapes if f"12={_NO_AXIS}" in w and f"13={_NO_AXIS}" not in w}
 
 
 def _matrix_loses_it(
@@ -241,8 +249,8 @@ def _matrix_loses_it(
 
 
 def _transposes(case: Case) -> bool:
-    """Whether a ``Gemm`` takes its first operand transposed: pnnx forgets the shape of that."""
-    gemms = (node for node in case.model.graph.node if node.op_type == "Gemm")
+    """Whether a ``Gemm`` takes what a node made transposed: pnnx forgets the shape of that."""
+    gemms = (n for n in case.model.graph.node if n.op_type == "Gemm" and n.input[0] not in case.inputs)
     return any(attribute.name == "transA" and attribute.i for node in gemms for attribute in node.attribute)
 
 

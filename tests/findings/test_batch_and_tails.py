@@ -148,6 +148,25 @@ def test_the_columns_of_a_transposed_matrix_are_no_batch(
     assert batch_message(judgement(made), conversion) == expected
 
 
+def test_an_input_that_is_transposed_has_a_shape() -> None:
+    nodes = [node("Gemm", "x w", "t", transA=1), node("Abs", "t")]
+    made = case(nodes, {"x": array(1, 2)}, {"w": array(1, 1)})
+    conversion = converted(EINSUM.format("MemoryData w", "0=1 1=1"), {"x": 0}, 0)
+    assert batch_message(judgement(made), conversion) == ""
+
+
+@pytest.mark.parametrize(
+    ("made_of_it", "expected"), [("12=233 13=1", MATRIX_LOSES_IT), ("12=1 13=233", ""), ("", "")]
+)
+def test_a_constant_that_is_given_a_batch_is_a_products_matter(made_of_it: str, expected: str) -> None:
+    param = (
+        "7767517\n4 4\nInput in0 0 1 in0\nMemoryData w 0 1 1 0=2 1=2\n"
+        f"Reshape s 1 1 1 2 0=2 1=2 {made_of_it}\nGemm g 2 1 in0 2 out0 0=1\n"
+    )
+    made = case([node("Gemm", "x w")], {"x": array(2, 2)}, {"w": array(2, 2)})
+    assert batch_message(judgement(made), converted(param, {"x": 0}, 0)) == expected
+
+
 def test_the_summand_of_a_product_is_no_batch_either() -> None:
     """Though the first operand is transposed: without the summand's batch that does no harm."""
     nodes = [node("Gemm", "x w c", "t", transA=1), node("Abs", "t")]
@@ -222,14 +241,14 @@ def test_a_network_that_fails_when_it_runs_is_told_by_the_same(kind: Kind) -> No
 
 
 SQUEEZED = [node("GRU", "x w r", "t", hidden_size=2), node("Squeeze", "t a")]
-TRANSPOSED = [
+TURNED_AND_RESHAPED = [
     node("GRU", "x w r", "t", hidden_size=2),
     node("Transpose", "t", "u", perm=[0, 2, 1, 3]),
     node("Reshape", "u a"),
 ]
 
 
-@pytest.mark.parametrize("nodes", [SQUEEZED, TRANSPOSED], ids=["squeeze", "transpose"])
+@pytest.mark.parametrize("nodes", [SQUEEZED, TURNED_AND_RESHAPED], ids=["squeeze", "transpose"])
 def test_which_tail_a_recurrent_layer_has_is_no_part_of_the_signature(nodes: list) -> None:
     made = case(nodes, {"x": array(1, 1, 1)}, {"w": array(1, 6, 1), "r": array(1, 6, 2), "a": np.array([1])})
     bad = verdict("pnnx:fp16=0/cpu", Kind.DIVERGENCE)
@@ -238,7 +257,7 @@ def test_which_tail_a_recurrent_layer_has_is_no_part_of_the_signature(nodes: lis
 
 
 def test_a_tail_that_was_converted_to_a_layer_stays() -> None:
-    made = case(TRANSPOSED, {"x": array(1, 1, 1)})
+    made = case(TURNED_AND_RESHAPED, {"x": array(1, 1, 1)})
     assert absorbed(made, converted(GRU_ALONE, {"x": 1}, 1)) == {1, 2}
     assert absorbed(made, converted(GRU_AND_PERMUTE, {"x": 1}, 1)) == set()
     assert absorbed(made, None) == set()
