@@ -156,7 +156,8 @@ def test_an_input_that_is_transposed_has_a_shape() -> None:
 
 
 @pytest.mark.parametrize(
-    ("made_of_it", "expected"), [("12=233 13=1", MATRIX_LOSES_IT), ("12=1 13=233", ""), ("", "")]
+    ("made_of_it", "expected"),
+    [("12=233 13=1", MATRIX_LOSES_IT), ("12=1 13=233", CONSTANT_KEEPS_IT), ("", CONSTANT_KEEPS_IT)],
 )
 def test_a_constant_that_is_given_a_batch_is_a_products_matter(made_of_it: str, expected: str) -> None:
     param = (
