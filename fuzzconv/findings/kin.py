@@ -93,6 +93,8 @@ def is_symptom(known: Signature, other: Signature) -> bool:
             return True
     if known.family == other.family == "result" and known.operators == other.operators:
         return known.converter == _NCNN and _one_row_in_the_other(known, other)
+    if {known.family, other.family} == {"crash", "result"} and known.converter == _NCNN and _on_cpu(known):
+        return known.condition == other.condition and _of_one_operator(known, other)
     if known.condition != other.condition:
         return False
     if known.operators == other.operators and any(w in o for w in _UNREAD for o in known.operators):
@@ -108,8 +110,20 @@ def is_symptom(known: Signature, other: Signature) -> bool:
 def _one_row_in_the_other(one: Signature, other: Signature) -> bool:
     """Whether both fail under option rows of the CPU alone, and one row sets all that the other sets."""
     rows = [set(signature.condition.split("-")) for signature in (one, other)]
-    on_cpu = all(signature.condition and "vulkan" not in signature.condition for signature in (one, other))
-    return on_cpu and (rows[0] < rows[1] or rows[1] < rows[0])
+    return _on_cpu(one) and _on_cpu(other) and (rows[0] < rows[1] or rows[1] < rows[0])
+
+
+def _on_cpu(signature: Signature) -> bool:
+    """Whether it fails under an option row of the CPU alone."""
+    return bool(signature.condition) and "vulkan" not in signature.condition
+
+
+def _of_one_operator(one: Signature, other: Signature) -> bool:
+    """Whether both are named after one operator, with a word in common: damaged memory shows either way."""
+    if not len(one.operators) == len(other.operators) == 1:
+        return False
+    (name, words), (its_name, its_words) = (split_operator(s.operators[0]) for s in (one, other))
+    return name == its_name and any(not _SIZE.fullmatch(word) for word in words & its_words)
 
 
 def _names(signature: Signature) -> set[str]:

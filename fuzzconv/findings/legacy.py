@@ -26,11 +26,12 @@ FLATTENED = "product of more than two axes written as an InnerProduct"
 FIVE_SIZES = "Reshape to more axes than a blob has"
 KERNEL_LEFT_OUT = "convolution whose kernel_shape is left out"
 CEIL_OVER_SAME = "ceil_mode=1 written in place of auto_pad"
+PRODUCT_AS_GEMM = "MatMul of more than two axes written as a Gemm"
 NOT_FLATTENED = "Softmax of older opsets, which is one over all axes from its own on"
 KERNEL_OF_THREE = "convolution of three axes without a kernel"
 MESSAGES = frozenset(
     {POOLED_AXES, ONE_OPERAND, WITHOUT_ORDER, INDEX_KEEPS_AXIS, FLATTENED, FIVE_SIZES}
-    | {KERNEL_LEFT_OUT, KERNEL_OF_THREE, CEIL_OVER_SAME, RECURRENT_AXES, NOT_FLATTENED}
+    | {KERNEL_LEFT_OUT, KERNEL_OF_THREE, CEIL_OVER_SAME, RECURRENT_AXES, NOT_FLATTENED, PRODUCT_AS_GEMM}
 )
 
 _EACH_ALONE = frozenset(
@@ -54,6 +55,7 @@ _CONVOLUTION_LAYERS = ("Convolution", "Deconvolution")
 _KERNEL = "1"
 """Key of a convolution's kernel, written for one axis or two."""
 _SOFTMAX_OF_ONE_AXIS = 13
+_OF_MATRIX = 2
 _MOST_OF_PRODUCT = 3
 """Axes of a product that an ``InnerProduct`` of rows can be, the batch among them."""
 
@@ -78,6 +80,8 @@ def legacy_message(case: Case, conversion: Conversion) -> str:
         return INDEX_KEEPS_AXIS
     if _reshapes_to_five(case):
         return FIVE_SIZES
+    if _multiplies_matrices(case, layers):
+        return PRODUCT_AS_GEMM
     if _flattens_softmax(case):
         return NOT_FLATTENED
     return FLATTENED if _flattens_inside(case, layers) else ""
@@ -109,6 +113,14 @@ def _rounds_padded_up(case: Case) -> bool:
     """Whether a pooling has both ``ceil_mode`` and ``auto_pad``, for which ncnn has one parameter."""
     pools = (node for node in case.model.graph.node if node.op_type in _POOLS)
     return any(_SAME & {a.s for a in node.attribute} and _ceils(node) for node in pools)
+
+
+def _multiplies_matrices(case: Case, layers: Sequence[Sequence[str]]) -> bool:
+    """Whether a ``MatMul`` of stacked matrices is written as a ``Gemm``, which takes single ones."""
+    made = {name for words in layers if words[0] == "Gemm" for name in blobs_of(words, outputs=True)}
+    values = tensor_values(case) or {}
+    nodes = [n for n in case.model.graph.node if n.op_type == "MatMul" and n.output[0] in made]
+    return any(values[name].ndim > _OF_MATRIX for n in nodes for name in n.input if name in values)
 
 
 def _flattens_softmax(case: Case) -> bool:

@@ -30,10 +30,11 @@ WITHOUT_SIZES = "Slice without sizes"
 ELLIPSIS = "ellipsis of an Einsum of several operands"
 NOT_WHOLE = "Interp with a size that is no whole number"
 AXES_MISSING = "ExpandDims with fewer axes than Unsqueeze"
+INTEGERS = "integer input that a layer computes with in floating point"
 BIAS_AS_STATE = "bias of a recurrent layer given as its state"
 MESSAGES = frozenset(
     {LIST_AS_INDEX, WITHOUT_AXES, WITHOUT_KEEPDIMS, WITHOUT_PADS, WITHOUT_SIZES, FOUR_REPEATS}
-    | {FOLDED_ALONG_ROWS, ELLIPSIS, NOT_WHOLE, AXES_MISSING, BIAS_AS_STATE}
+    | {FOLDED_ALONG_ROWS, ELLIPSIS, NOT_WHOLE, AXES_MISSING, BIAS_AS_STATE, INTEGERS}
 )
 
 _SELECT_OF_LIST = re.compile(r"^Tensor\.select .*\bindex=\(", re.MULTILINE)
@@ -48,6 +49,7 @@ _AXES = "-23303"
 """Key of the axes of ``ExpandDims``."""
 _SIZED = frozenset({"3", "4"})
 """Keys of ``Interp``'s height and width."""
+_COMPUTING = frozenset({"AbsVal", "BinaryOp", "Clip", "Reduction", "UnaryOp"})
 _BIAS, _STATE = 3, 5
 """Places of a recurrent node's bias and first state among its inputs."""
 _PADS = ("0", "1", "2", "3", "7", "8")
@@ -63,13 +65,13 @@ def parameter_message(case: Case, conversion: Conversion) -> str:
         return LIST_AS_INDEX
     if _SPLIT_IN_EQUAL_PARTS.search(text) and any(w[0] == "Slice" and not settings_of(w) for w in layers):
         return WITHOUT_SIZES
-    if any(words[0] == "Interp" and _SIZED & _fractions(words) for words in layers):
-        return NOT_WHOLE
     nodes = [case.model.graph.node[position] for position in sorted(moving_nodes(case))]
-    if bias_is_state(nodes, layers):
-        return BIAS_AS_STATE
     if any(node.op_type == "Einsum" and len(node.input) > 1 and _has_ellipsis(node) for node in nodes):
         return ELLIPSIS
+    if any(words[0] == "Interp" and _SIZED & _fractions(words) for words in layers):
+        return NOT_WHOLE
+    if bias_is_state(nodes, layers):
+        return BIAS_AS_STATE
     reductions = [words for words in layers if words[0] == "Reduction"]
     reducing = [node for node in nodes if node.op_type.startswith("Reduce")]
     if any(_NO_AXES in words for words in reductions) and any(_has_axes(node, stored) for node in reducing):
@@ -90,6 +92,19 @@ def parameter_message(case: Case, conversion: Conversion) -> str:
     if any(len(some) > 1 for some in axes) and 0 < expanded < sum(map(len, axes)):
         return AXES_MISSING
     return FOLDED_ALONG_ROWS if _LINEAR_OF_ROWS.search(conversion.param or "") else ""
+
+
+def computes_with_integers(conversion: Conversion) -> bool:
+    """Whether a layer that computes, which it does in floating point, reads an input that is fed integers."""
+    feeding = conversion.feedings[0] if conversion.feedings else None
+    fed = {binding.blob for binding in feeding.inputs if binding.dtype == "int32"} if feeding else set()
+    for words in layer_lines(conversion):
+        if fed & set(blobs_of(words, outputs=False)):
+            if words[0] in _COMPUTING:
+                return True
+            if words[0] == "Split":
+                fed |= set(blobs_of(words, outputs=True))
+    return False
 
 
 def bias_is_state(nodes: Iterable[onnx.NodeProto], layers: Iterable[Sequence[str]]) -> bool:

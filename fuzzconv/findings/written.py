@@ -23,6 +23,7 @@ from fuzzconv.findings.batch import (
     ONE_AXIS,
     TRANSPOSED,
     batch_message,
+    of_one_axis,
 )
 from fuzzconv.findings.batch import MESSAGES as BATCH_MESSAGES
 from fuzzconv.findings.draft import stored_tensors
@@ -33,6 +34,7 @@ from fuzzconv.findings.legacy import (
     KERNEL_LEFT_OUT,
     KERNEL_OF_THREE,
     POOLED_AXES,
+    WITHOUT_ORDER,
     legacy_message,
 )
 from fuzzconv.findings.legacy import MESSAGES as LEGACY_MESSAGES
@@ -41,11 +43,13 @@ from fuzzconv.findings.parameters import (
     BIAS_AS_STATE,
     ELLIPSIS,
     FOLDED_ALONG_ROWS,
+    INTEGERS,
     LIST_AS_INDEX,
     WITHOUT_AXES,
     WITHOUT_KEEPDIMS,
     WITHOUT_PADS,
     bias_is_state,
+    computes_with_integers,
     layer_lines,
     parameter_message,
 )
@@ -66,6 +70,7 @@ SYMPTOMS = BATCH_MESSAGES | PARAMETER_MESSAGES | LEGACY_MESSAGES | {MADE_BY_NONE
 RIGHT_BY_LUCK = (BATCH_MESSAGES - {TRANSPOSED}) | {
     FLATTENED,
     INDEX_KEEPS_AXIS,
+    WITHOUT_ORDER,
     LIST_AS_INDEX,
     POOLED_AXES,
     WITHOUT_KEEPDIMS,
@@ -80,7 +85,8 @@ _OF_SEVERAL = frozenset({"BinaryOp", "Concat", "Eltwise", "Gemm", "MatMul"})
 """Layers that rightly take a constant as a further input."""
 _REFUSED_LAYER = re.compile(r"layer load_(?:param|model) \d+ (\S+) failed")
 _CONSTANT = re.compile(r"'(.*?)' (\w+)\[")
-_RESULTS = frozenset({Kind.SHAPE_MISMATCH, Kind.NAN, Kind.DIVERGENCE})
+_WRONG_VALUES = frozenset({Kind.NAN, Kind.DIVERGENCE})
+_RESULTS = _WRONG_VALUES | {Kind.SHAPE_MISMATCH}
 _WITH_KERNELS = frozenset({"Conv", "ConvTranspose"})
 DOUBLE = "constant(float64)"
 TYPED_HALF = "constant(float16,typed field)"
@@ -114,8 +120,11 @@ def telling_message(judgement: Judgement, verdict: Verdict) -> str:
         return wordless_message(case, verdict)
     if verdict.kind.is_weight_fault:
         nodes = [case.model.graph.node[position] for position in moving_nodes(case)]
-        pnnx = conversion.converter == "pnnx"
-        return BIAS_AS_STATE if pnnx and bias_is_state(nodes, layer_lines(conversion)) else ""
+        if conversion.converter != "pnnx":
+            layer = str(verdict.evidence.get("layer_type"))
+            misplaced = verdict.kind is Kind.WEIGHT_SHIFT and layer.startswith("Deconvolution")
+            return ONE_AXIS if misplaced and "ConvTranspose" in of_one_axis(case) else ""
+        return BIAS_AS_STATE if bias_is_state(nodes, layer_lines(conversion)) else ""
     if verdict.kind is Kind.LOAD_FAILURE and _TOO_MANY_INPUTS in str(verdict.evidence.get("message")):
         tensors = list(stored_tensors(case))
         lists = {tensor.name for tensor in tensors if tensor.data_type == onnx.TensorProto.INT64}
@@ -144,6 +153,8 @@ def telling_message(judgement: Judgement, verdict: Verdict) -> str:
         return MADE_BY_NONE
     told = _lacking(case, conversion) or batch_message(judgement, conversion)
     told = told or gelu_message(case, verdict, conversion) or nearest_message(judgement, verdict)
+    if not told and verdict.kind in _WRONG_VALUES and conversion.converter == "pnnx":
+        told = INTEGERS if computes_with_integers(conversion) else ""
     return told or (fusion_message(judgement, conversion) if verdict.kind in _RESULTS else "")
 
 

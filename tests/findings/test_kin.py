@@ -127,6 +127,10 @@ def bad(family: str, operators: tuple[str, ...], message: str = "", converter: s
             Signature("crash", "pnnx", "run", (), "", BESIDE_RECURRENT),
         ),
         (
+            Signature("result", "ncnn", "compare", ("Conv(group,rank=4)",), "bf16s"),
+            Signature("crash", "ncnn", "run", ("Conv(dilations,group)",), "bf16s", "SIGSEGV: it"),
+        ),
+        (
             bad("load", ("Gemm(C)",), "unknown layer F.linear"),
             bad("load", ("Cast(Constant node)", "Gemm"), "unknown layer F.linear"),
         ),

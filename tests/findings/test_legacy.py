@@ -19,6 +19,7 @@ from fuzzconv.findings.legacy import (
     NOT_FLATTENED,
     ONE_OPERAND,
     POOLED_AXES,
+    PRODUCT_AS_GEMM,
     RECURRENT_AXES,
     WITHOUT_ORDER,
     legacy_message,
@@ -146,3 +147,15 @@ def test_a_softmax_over_several_axes(
 ) -> None:
     made = case([node("Softmax", "x", **attributes)], {"x": array(*shape)}, opset=opset)
     assert legacy_message(made, converted(NOTHING)) == expected
+
+
+@pytest.mark.parametrize(
+    ("shape", "layer", "expected"),
+    [((1, 1, 2, 2), "Gemm", PRODUCT_AS_GEMM), ((2, 2), "Gemm", ""), ((1, 1, 2, 2), "MatMul", "")],
+)
+def test_stacked_matrices_are_not_multiplied_by_a_gemm(
+    shape: tuple[int, ...], layer: str, expected: str
+) -> None:
+    made = case([node("MatMul", "x w")], {"x": array(*shape), "w": array(*shape)})
+    param = f"7767517\n3 3\nInput x 0 1 x\nInput w 0 1 w\n{layer} y 2 1 x w y\n"
+    assert legacy_message(made, converted(param)) == expected

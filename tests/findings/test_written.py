@@ -12,8 +12,8 @@ from small_cases import array, case, judgement, node, verdict
 
 from fuzzconv.case import Array, Case
 from fuzzconv.converters.conversion import Binding, Feeding
-from fuzzconv.findings.batch import FROM_THE_END, LEGACY_REASONS
-from fuzzconv.findings.parameters import WITHOUT_AXES
+from fuzzconv.findings.batch import FROM_THE_END, LEGACY_REASONS, ONE_AXIS
+from fuzzconv.findings.parameters import INTEGERS, WITHOUT_AXES
 from fuzzconv.findings.signature import failures, signature_of
 from fuzzconv.findings.traits import Trait
 from fuzzconv.findings.wordless import MADE_BY_NONE
@@ -435,3 +435,37 @@ def test_axes_that_onnx2ncnn_writes_wrong_are_not_told_by_files_of_pnnx() -> Non
     told = files_tell(judgement(made, bad, conversions={"onnx2ncnn": conversion}), bad)
     assert told == f"{FROM_THE_END}: {LEGACY_REASONS[FROM_THE_END]}"
     assert "pnnx" not in told
+
+
+@pytest.mark.parametrize(
+    ("layer", "dtype", "kind", "expected"),
+    [
+        ("BinaryOp b 1 1 in0 out0 0=12", "int32", Kind.NAN, INTEGERS),
+        ("Split s 1 2 in0 a b\nClip c 1 1 b out0 0=0", "int32", Kind.DIVERGENCE, INTEGERS),
+        ("Clip c 1 1 in0 out0 0=0", "int32", Kind.SHAPE_MISMATCH, ""),
+        ("Embed e 1 1 in0 out0 0=1", "int32", Kind.DIVERGENCE, ""),
+        ("Clip c 1 1 in0 out0 0=0", "float32", Kind.DIVERGENCE, ""),
+    ],
+)
+def test_integers_are_computed_with_as_if_they_were_floats(
+    layer: str, dtype: str, kind: Kind, expected: str
+) -> None:
+    fed = (Feeding((Binding("x", "in0", dtype=dtype),), (Binding("y", "out0"),)),)
+    bad = verdict("pnnx:fp16=0/cpu", kind, output="y")
+    param = f"7767517\n3 3\nInput in0 0 1 in0\n{layer}\n"
+    conversion = SimpleNamespace(converter="pnnx", param=param, feedings=fed, files={})
+    made = case([node("Clip", "x")], {"x": np.int64([1, -2])})
+    assert telling_message(judgement(made, bad, conversions={"pnnx:fp16=0": conversion}), bad) == expected
+
+
+@pytest.mark.parametrize(
+    ("axes", "kind", "expected"),
+    [(1, Kind.WEIGHT_SHIFT, ONE_AXIS), (2, Kind.WEIGHT_SHIFT, ""), (1, Kind.WEIGHT_LOST, "")],
+)
+def test_weights_of_one_axis_in_the_order_of_two(axes: int, kind: Kind, expected: str) -> None:
+    made = case(
+        [node("ConvTranspose", "x w")], {"x": array(1, 2, *[1] * axes)}, {"w": array(2, 2, *[2] * axes)}
+    )
+    bad = verdict("onnx2ncnn/cpu", kind, "weights", layer_type="Deconvolution")
+    conversion = SimpleNamespace(converter="onnx2ncnn", param="7767517\n0 0\n", feedings=FED, files={})
+    assert telling_message(judgement(made, bad, conversions={"onnx2ncnn": conversion}), bad) == expected
