@@ -17,6 +17,7 @@ from onnx import helper, numpy_helper
 from fuzzconv.case import Case
 from fuzzconv.converters.conversion import Conversion
 from fuzzconv.findings.draft import stored_tensors
+from fuzzconv.findings.rebuild import tensor_values
 from fuzzconv.findings.subgraph import moving_nodes
 from fuzzconv.findings.tails import RECURRENT_LAYERS
 
@@ -30,11 +31,12 @@ WITHOUT_SIZES = "Slice without sizes"
 ELLIPSIS = "ellipsis of an Einsum of several operands"
 NOT_WHOLE = "Interp with a size that is no whole number"
 AXES_MISSING = "ExpandDims with fewer axes than Unsqueeze"
+SAME_OF_ONE = "pads of auto_pad that take no notice of strides"
 INTEGERS = "integer input that a layer computes with in floating point"
 BIAS_AS_STATE = "bias of a recurrent layer given as its state"
 MESSAGES = frozenset(
     {LIST_AS_INDEX, WITHOUT_AXES, WITHOUT_KEEPDIMS, WITHOUT_PADS, WITHOUT_SIZES, FOUR_REPEATS}
-    | {FOLDED_ALONG_ROWS, ELLIPSIS, NOT_WHOLE, AXES_MISSING, BIAS_AS_STATE, INTEGERS}
+    | {FOLDED_ALONG_ROWS, ELLIPSIS, NOT_WHOLE, AXES_MISSING, BIAS_AS_STATE, INTEGERS, SAME_OF_ONE}
 )
 
 _SELECT_OF_LIST = re.compile(r"^Tensor\.select .*\bindex=\(", re.MULTILINE)
@@ -50,6 +52,8 @@ _AXES = "-23303"
 _SIZED = frozenset({"3", "4"})
 """Keys of ``Interp``'s height and width."""
 _COMPUTING = frozenset({"AbsVal", "BinaryOp", "Clip", "Reduction", "UnaryOp"})
+_POOLS = frozenset({"AveragePool", "LpPool", "MaxPool"})
+_SAME = frozenset({b"SAME_UPPER", b"SAME_LOWER"})
 _BIAS, _STATE = 3, 5
 """Places of a recurrent node's bias and first state among its inputs."""
 _PADS = ("0", "1", "2", "3", "7", "8")
@@ -87,6 +91,9 @@ def parameter_message(case: Case, conversion: Conversion) -> str:
     wanted = sum(_count_pads(node, stored) for node in nodes if node.op_type == "Pad")
     if paddings and written < wanted:
         return WITHOUT_PADS
+    needed = _needed_by_pools(case, nodes)
+    if needed is not None and not wanted and sum(map(_pixels, paddings)) > needed:
+        return SAME_OF_ONE
     expanded = sum(_count(words, _AXES) for words in layers if words[0] == "ExpandDims")
     axes = [_axes(node, stored) for node in nodes if node.op_type == "Unsqueeze"]
     if any(len(some) > 1 for some in axes) and 0 < expanded < sum(map(len, axes)):
@@ -135,8 +142,7 @@ def _axes(node: onnx.NodeProto, stored: Mapping[str, onnx.TensorProto]) -> list[
     """The axes that a node names, as an attribute or as a constant."""
     if len(node.input) > 1 and node.input[1] in stored:
         return [int(axis) for axis in numpy_helper.to_array(stored[node.input[1]]).ravel()]
-    given = _attribute(node, "axes", ())
-    return list(given) if isinstance(given, list) else []
+    return _integers(node, "axes")
 
 
 def layer_lines(conversion: Conversion) -> list[list[str]]:
@@ -196,12 +202,35 @@ def _has_axes(node: onnx.NodeProto, stored: Mapping[str, onnx.TensorProto]) -> b
     return bool(_attribute(node, "axes", ()))
 
 
+def _needed_by_pools(case: Case, nodes: Iterable[onnx.NodeProto]) -> int | None:
+    """How many pixels ``auto_pad`` adds along all axes of all poolings; None where there is none of it."""
+    pools = [n for n in nodes if n.op_type in _POOLS and _attribute(n, "auto_pad", b"") in _SAME]
+    values = tensor_values(case) or {}
+    needed = 0
+    for node in pools:
+        kernel = _integers(node, "kernel_shape")
+        sizes = values[node.input[0]].shape[2:] if node.input[0] in values else ()
+        ones = [1] * len(kernel)
+        strides, dilations = _integers(node, "strides") or ones, _integers(node, "dilations") or ones
+        for size, reach, stride, dilation in zip(sizes, kernel, strides, dilations, strict=False):
+            needed += max((-(-size // stride) - 1) * stride + (reach - 1) * dilation + 1 - size, 0)
+    return needed if pools else None
+
+
+def _pixels(settings: Mapping[str, str]) -> int:
+    return sum(int(settings.get(key, "0")) for key in _PADS)
+
+
+def _integers(node: onnx.NodeProto, name: str) -> list[int]:
+    given = _attribute(node, name, [])
+    return given if isinstance(given, list) else []
+
+
 def _count_pads(node: onnx.NodeProto, stored: Mapping[str, onnx.TensorProto]) -> int:
     """How many sides a ``Pad`` with constant pads adds something to."""
     if len(node.input) > 1 and node.input[1] in stored:
         return int(np.count_nonzero(numpy_helper.to_array(stored[node.input[1]])))
-    pads = _attribute(node, "pads", ())
-    return sum(size != 0 for size in pads) if isinstance(pads, list) else 0
+    return sum(size != 0 for size in _integers(node, "pads"))
 
 
 def _attribute(node: onnx.NodeProto, name: str, default: object) -> object:

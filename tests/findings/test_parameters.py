@@ -17,6 +17,7 @@ from fuzzconv.findings.parameters import (
     FOUR_REPEATS,
     LIST_AS_INDEX,
     NOT_WHOLE,
+    SAME_OF_ONE,
     WITHOUT_KEEPDIMS,
     WITHOUT_PADS,
     WITHOUT_SIZES,
@@ -163,3 +164,18 @@ def test_a_bias_that_is_given_as_the_state(inputs: str, layer: str, expected: st
     made = case([node("RNN", inputs, hidden_size=1)], {"x": array(1, 1, 1)}, weights)
     assert parameter_message(made, converted(f"7767517\n2 2\nInput in0 0 1 in0\n{layer} 0=1\n")) == expected
     assert recurrent_operators(made) == ("RNN",)
+
+
+@pytest.mark.parametrize(
+    ("strides", "pads", "expected"),
+    [
+        ([2, 2], "0=1 1=1 2=1 3=1", SAME_OF_ONE),
+        ([2, 2], "0=0 1=1 2=0 3=1", ""),
+        ([1, 1], "0=1 1=1 2=1 3=1", ""),
+    ],
+)
+def test_pads_of_stride_one(strides: list[int], pads: str, expected: str) -> None:
+    """Of 4 pixels with a kernel of 3: (2 - 1) * 2 + 3 - 4 = 1 along each axis for strides of 2, else 2."""
+    pool = node("MaxPool", "x", kernel_shape=[3, 3], strides=strides, auto_pad="SAME_UPPER")
+    param = f"7767517\n3 3\nInput in0 0 1 in0\nPadding p 1 1 in0 1 {pads}\nPooling m 1 1 1 out0 0=0\n"
+    assert parameter_message(case([pool], {"x": array(1, 1, 4, 4)}), converted(param)) == expected
