@@ -181,6 +181,12 @@ def _kept_by(judgement: Judgement, conversion: Conversion, feeding: Feeding, lay
         for b in feeding.inputs
         if b.batch_axis is not None and b.tensor in case.inputs
     }
+    made = judgement.reference.outputs
+    taken |= {
+        (made[b.tensor].ndim, b.batch_axis)
+        for b in feeding.outputs
+        if b.batch_axis is not None and b.tensor in made
+    }
     readers = _readers_of(layers)
     batched = _given_a_batch(conversion.param or "")
     readers = {name: reader for name, reader in readers.items() if reader != _BATCHING or name in batched}

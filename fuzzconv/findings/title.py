@@ -60,6 +60,7 @@ from fuzzconv.findings.wordless import (
     MADE_BY_NONE,
     NOT_FILLED,
     SHARED_IN_SUM,
+    UNREAD_NUMBER,
 )
 from fuzzconv.findings.written import CONSTANT_AS_BLOB, IN_LIST, NOTHING_LEFT, WEIGHT_AS_BLOB
 from fuzzconv.runtime.options import SWITCHES, switches_of
@@ -88,6 +89,7 @@ _ANY = {
     LIST_AS_INDEX: "Gather with a list of indices",
     SHARED_IN_SUM: "Sum of three or more, one of the further operands used elsewhere too,",
     GELU: "Gelu written out in its tanh form",
+    UNREAD_NUMBER: "a float64 or bfloat16 constant of one element",
     LONE_OPERAND: "an operator of two whose first operand is a scalar constant or its only one",
     MADE_BY_NONE: "an output that is an input or a constant",
     UNKNOWN_TORCH: "an operator that stays torch's",

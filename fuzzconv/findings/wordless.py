@@ -23,6 +23,7 @@ MADE_BY_NONE = "output that no node makes"
 FILLED = "integer input that the shape inference fills with a number of its own"
 NOT_FILLED = "integer input without axes that the shape inference does not fill"
 CONSTANT_OUTPUT = "constant as an output of the graph"
+UNREAD_NUMBER = "number of a type that the converter does not read"
 LONE_OPERAND = "operand that has no second one, or a scalar in front of it"
 
 HEAP = re.compile(
@@ -39,7 +40,8 @@ _RUN = "ort Run failed"
 """pnnx fills integer inputs with 7, a number without axes not at all, and uses the results of a run that
 failed (``shape_inference.cpp``)."""
 NO_PARAMETER = "map::at"
-"""What the C++ library says of a parameter that is not there; a scalar double has none either."""
+"""What the C++ library says of a parameter that is not there."""
+_UNREAD_TYPES = frozenset({onnx.TensorProto.DOUBLE, onnx.TensorProto.BFLOAT16})
 _BINARY = frozenset({"Add", "Sub", "Mul", "Div", "Max", "Min", "Pow"})
 _TURNED = frozenset({"Sub", "Div"})
 """They get another name when their scalar is taken away, and are not looked at again."""
@@ -58,8 +60,9 @@ def wordless_message(case: Case, verdict: Verdict) -> str:
     integers = [array for array in case.inputs.values() if array.dtype.kind in "iu"]
     if _RUN in said and integers:
         return FILLED if any(array.ndim for array in integers) else NOT_FILLED
-    doubles = any(tensor.data_type == onnx.TensorProto.DOUBLE for tensor in stored_tensors(case))
-    if NO_PARAMETER in said and has_output_of_none(case) and not doubles:
+    if NO_PARAMETER in said and any(map(_is_unread_number, stored_tensors(case))):
+        return UNREAD_NUMBER
+    if NO_PARAMETER in said and has_output_of_none(case):
         return CONSTANT_OUTPUT
     if not _WORDLESS.fullmatch(said):
         return ""
@@ -68,6 +71,11 @@ def wordless_message(case: Case, verdict: Verdict) -> str:
     if HEAP.search(said) and gathers_list(case):
         return LIST_AS_INDEX
     return MADE_BY_NONE if has_output_of_none(case) else ""
+
+
+def _is_unread_number(tensor: onnx.TensorProto) -> bool:
+    """Whether a constant is one number of a type that ``pass_onnx.cpp`` has no reader for."""
+    return tensor.data_type in _UNREAD_TYPES and all(size == 1 for size in tensor.dims)
 
 
 def _has_lone_operand(case: Case) -> bool:

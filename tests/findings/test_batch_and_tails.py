@@ -30,6 +30,7 @@ from fuzzconv.findings.batch import (
 )
 from fuzzconv.findings.signature import signature_of
 from fuzzconv.findings.tails import absorbed
+from fuzzconv.reference.reference import Reference
 from fuzzconv.verdict import Kind
 
 GRU_ALONE = "7767517\n2 2\nInput in0 0 1 in0\nGRU gru 1 1 in0 out0 0=2\n"
@@ -152,6 +153,16 @@ def test_an_input_that_is_transposed_has_a_shape() -> None:
     nodes = [node("Gemm", "x w", "t", transA=1), node("Abs", "t")]
     made = case(nodes, {"x": array(1, 2)}, {"w": array(1, 1)})
     conversion = converted(EINSUM.format("MemoryData w", "0=1 1=1"), {"x": 0}, 0)
+    assert batch_message(judgement(made), conversion) == ""
+
+
+def test_an_output_has_as_many_axes_as_the_constant_where_the_input_has_fewer() -> None:
+    """Rows that an ``Embed`` makes of indices."""
+    nodes = [node("Gather", "w i", "t"), node("Add", "t c")]
+    made = case(nodes, {"i": np.int64([[0], [1]])}, {"w": array(2, 2), "c": array(2, 1, 2)})
+    conversion = converted(ADDED.format(sizes="0=2 1=1 2=2"), {"i": 0}, 0)
+    judged = replace(judgement(made), reference=Reference({"y": array(2, 1, 2)}))
+    assert batch_message(judged, conversion) == CONSTANT_KEEPS_IT
     assert batch_message(judgement(made), conversion) == ""
 
 

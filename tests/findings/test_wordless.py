@@ -18,6 +18,7 @@ from fuzzconv.findings.wordless import (
     MADE_BY_NONE,
     NOT_FILLED,
     SHARED_IN_SUM,
+    UNREAD_NUMBER,
     wordless_message,
 )
 from fuzzconv.verdict import Kind
@@ -112,8 +113,18 @@ def test_without_an_integer_input_its_onnxruntime_fails_for_another_reason() -> 
     assert wordless_message(ONE, verdict("pnnx:fp16=0/cpu", Kind.CRASH, "convert", message=said)) == ""
 
 
-def test_a_scalar_double_has_a_crash_of_its_own() -> None:
-    double = case([node("Cosh", "x")], X, {"w": np.float64(1)}, outputs=("y", "w"))
-    assert (
-        wordless_message(double, verdict("pnnx:fp16=0/cpu", Kind.CRASH, "convert", message="map::at")) == ""
-    )
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (np.float64(1), UNREAD_NUMBER),
+        (np.float64([[1]]), UNREAD_NUMBER),
+        (np.float64([1, 2]), CONSTANT_OUTPUT),
+        (np.float32(1), CONSTANT_OUTPUT),
+    ],
+)
+def test_a_number_of_a_type_without_a_reader_has_a_crash_of_its_own(
+    number: np.ndarray, expected: str
+) -> None:
+    made = case([node("Cosh", "x")], X, {"w": number}, outputs=("y", "w"))
+    crashed = verdict("pnnx:fp16=0/cpu", Kind.CRASH, "convert", message="what():  map::at")
+    assert wordless_message(made, crashed) == expected
