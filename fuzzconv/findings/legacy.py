@@ -26,12 +26,21 @@ FLATTENED = "product of more than two axes written as an InnerProduct"
 FIVE_SIZES = "Reshape to more axes than a blob has"
 KERNEL_LEFT_OUT = "convolution whose kernel_shape is left out"
 CEIL_OVER_SAME = "ceil_mode=1 written in place of auto_pad"
+LOWER_RANK = "operand of fewer axes, which ncnn broadcasts in a way of its own"
 PRODUCT_AS_GEMM = "MatMul of more than two axes written as a Gemm"
 NOT_FLATTENED = "Softmax of older opsets, which is one over all axes from its own on"
 KERNEL_OF_THREE = "convolution of three axes without a kernel"
 MESSAGES = frozenset(
     {POOLED_AXES, ONE_OPERAND, WITHOUT_ORDER, INDEX_KEEPS_AXIS, FLATTENED, FIVE_SIZES}
-    | {KERNEL_LEFT_OUT, KERNEL_OF_THREE, CEIL_OVER_SAME, RECURRENT_AXES, NOT_FLATTENED, PRODUCT_AS_GEMM}
+    | {
+        KERNEL_LEFT_OUT,
+        KERNEL_OF_THREE,
+        CEIL_OVER_SAME,
+        RECURRENT_AXES,
+        NOT_FLATTENED,
+        PRODUCT_AS_GEMM,
+        LOWER_RANK,
+    }
 )
 
 _EACH_ALONE = frozenset(
@@ -55,6 +64,8 @@ _CONVOLUTION_LAYERS = ("Convolution", "Deconvolution")
 _KERNEL = "1"
 """Key of a convolution's kernel, written for one axis or two."""
 _SOFTMAX_OF_ONE_AXIS = 13
+_SIZES = frozenset({"0", "1", "11", "2"})
+"""Keys of the sizes of a ``MemoryData``."""
 _OF_MATRIX = 2
 _MOST_OF_PRODUCT = 3
 """Axes of a product that an ``InnerProduct`` of rows can be, the batch among them."""
@@ -84,7 +95,9 @@ def legacy_message(case: Case, conversion: Conversion) -> str:
         return PRODUCT_AS_GEMM
     if _flattens_softmax(case):
         return NOT_FLATTENED
-    return FLATTENED if _flattens_inside(case, layers) else ""
+    if _flattens_inside(case, layers):
+        return FLATTENED
+    return LOWER_RANK if _broadcasts_lower_rank(case, layers) else ""
 
 
 def convolutions(case: Case) -> tuple[str, ...]:
@@ -178,6 +191,17 @@ def _flattens_inside(case: Case, layers: Sequence[Sequence[str]]) -> bool:
     products = {name for w in layers if w[0] == "InnerProduct" for name in blobs_of(w, outputs=True)}
     large = {name for name in products & values.keys() if _is_no_row(values[name].shape)}
     return any(large & set(node.input) for node in case.model.graph.node)
+
+
+def _broadcasts_lower_rank(case: Case, layers: Sequence[Sequence[str]]) -> bool:
+    """Whether two operands have other counts of axes (a batch is one or none): no ``Reshape`` is written."""
+    values = tensor_values(case) or {}
+    ranks = {name: {array.ndim, array.ndim - 1} for name, array in values.items()}
+    for words in layers:
+        if words[0] == "MemoryData":
+            ranks[words[4]] = {len(_SIZES & settings_of(words).keys())}
+    pairs = [blobs_of(words, outputs=False) for words in layers if words[0] == "BinaryOp" and words[2] == "2"]
+    return any(not ranks[one] & ranks[other] for one, other in pairs if {one, other} <= ranks.keys())
 
 
 def _is_no_row(shape: Sequence[int]) -> bool:

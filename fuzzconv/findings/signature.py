@@ -35,7 +35,7 @@ from fuzzconv.findings.batch import (
     slices_all,
 )
 from fuzzconv.findings.finding import Signature
-from fuzzconv.findings.legacy import KERNEL_LEFT_OUT, KERNEL_OF_THREE, convolutions
+from fuzzconv.findings.legacy import KERNEL_LEFT_OUT, KERNEL_OF_THREE, LOWER_RANK, convolutions
 from fuzzconv.findings.parameters import BIAS_AS_STATE, recurrent_operators
 from fuzzconv.findings.tails import absorbed
 from fuzzconv.findings.traits import EXTERNAL, Trait, operators_of, split_operator, traits_of
@@ -106,6 +106,8 @@ _NAMED_IN_PART: Mapping[str, Callable[[Case], tuple[str, ...]]] = {
     WITHOUT_SLICED: slices_all,
 }
 """Of these causes each operator has its own; the others of the case have no part in it."""
+_WRONG_SOMEWHERE = frozenset({TRANSPOSED, LOWER_RANK})
+"""Causes that are two bugs, where a network is wrong on every device and where it is wrong on one."""
 _NEAR = 0.1
 """Two wrong results are alike when they differ by less than this share of their error."""
 
@@ -155,7 +157,7 @@ def signature_of(
     )
     told = telling_message(judgement, verdict) if family in _TELLING_FAMILIES else ""
     lucky = told in RIGHT_BY_LUCK and not re.search(r"[bf][fp]16", condition)
-    if told and (not condition or lucky or told == TRANSPOSED):
+    if told and (not condition or lucky or told in _WRONG_SOMEWHERE):
         # What the network lacks shows on the plain road; what one device or option alone does is another bug.
         named = _NAMED_IN_PART.get(told)
         if condition and lucky:

@@ -16,6 +16,7 @@ from fuzzconv.findings.legacy import (
     INDEX_KEEPS_AXIS,
     KERNEL_LEFT_OUT,
     KERNEL_OF_THREE,
+    LOWER_RANK,
     NOT_FLATTENED,
     ONE_OPERAND,
     POOLED_AXES,
@@ -158,4 +159,19 @@ def test_stacked_matrices_are_not_multiplied_by_a_gemm(
 ) -> None:
     made = case([node("MatMul", "x w")], {"x": array(*shape), "w": array(*shape)})
     param = f"7767517\n3 3\nInput x 0 1 x\nInput w 0 1 w\n{layer} y 2 1 x w y\n"
+    assert legacy_message(made, converted(param)) == expected
+
+
+@pytest.mark.parametrize(
+    ("shape", "sizes", "expected"),
+    [
+        ((1, 2, 1, 1), "0=1 1=1", LOWER_RANK),
+        ((1, 2, 1, 1), "0=1 1=1 2=1", ""),
+        ((2, 1, 1), "0=1 1=1 2=2", ""),
+        ((1, 1, 2, 1, 1), "0=1 1=1 2=1", LOWER_RANK),
+    ],
+)
+def test_operands_of_other_ranks(shape: tuple[int, ...], sizes: str, expected: str) -> None:
+    made = case([node("Mul", "x w")], {"x": array(*shape)}, {"w": array(1)})
+    param = f"7767517\n3 3\nInput x 0 1 x\nMemoryData w 0 1 w {sizes}\nBinaryOp y 2 1 x w y 0=2\n"
     assert legacy_message(made, converted(param)) == expected
