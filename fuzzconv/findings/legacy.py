@@ -200,6 +200,8 @@ def _broadcasts_lower_rank(case: Case, layers: Sequence[Sequence[str]]) -> bool:
     for words in layers:
         if words[0] == "MemoryData":
             ranks[words[4]] = {len(_SIZES & settings_of(words).keys())}
+        if words[0] == "Split" and words[4] in ranks:
+            ranks |= dict.fromkeys(blobs_of(words, outputs=True), ranks[words[4]])
     pairs = [blobs_of(words, outputs=False) for words in layers if words[0] == "BinaryOp" and words[2] == "2"]
     return any(not ranks[one] & ranks[other] for one, other in pairs if {one, other} <= ranks.keys())
 

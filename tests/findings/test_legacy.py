@@ -173,5 +173,6 @@ def test_stacked_matrices_are_not_multiplied_by_a_gemm(
 )
 def test_operands_of_other_ranks(shape: tuple[int, ...], sizes: str, expected: str) -> None:
     made = case([node("Mul", "x w")], {"x": array(*shape)}, {"w": array(1)})
-    param = f"7767517\n3 3\nInput x 0 1 x\nMemoryData w 0 1 w {sizes}\nBinaryOp y 2 1 x w y 0=2\n"
+    param = "7767517\n4 5\nInput x 0 1 x\nSplit s 1 2 x a b\n"
+    param += f"MemoryData w 0 1 w {sizes}\nBinaryOp y 2 1 b w y 0=2\n"
     assert legacy_message(made, converted(param)) == expected
