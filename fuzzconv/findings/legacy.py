@@ -26,21 +26,15 @@ FLATTENED = "product of more than two axes written as an InnerProduct"
 FIVE_SIZES = "Reshape to more axes than a blob has"
 KERNEL_LEFT_OUT = "convolution whose kernel_shape is left out"
 CEIL_OVER_SAME = "ceil_mode=1 written in place of auto_pad"
+CROPS_NOTHING = "Crop along no axis"
 LOWER_RANK = "operand of fewer axes, which ncnn broadcasts in a way of its own"
 PRODUCT_AS_GEMM = "MatMul of more than two axes written as a Gemm"
 NOT_FLATTENED = "Softmax of older opsets, which is one over all axes from its own on"
 KERNEL_OF_THREE = "convolution of three axes without a kernel"
 MESSAGES = frozenset(
-    {POOLED_AXES, ONE_OPERAND, WITHOUT_ORDER, INDEX_KEEPS_AXIS, FLATTENED, FIVE_SIZES}
-    | {
-        KERNEL_LEFT_OUT,
-        KERNEL_OF_THREE,
-        CEIL_OVER_SAME,
-        RECURRENT_AXES,
-        NOT_FLATTENED,
-        PRODUCT_AS_GEMM,
-        LOWER_RANK,
-    }
+    {POOLED_AXES, ONE_OPERAND, WITHOUT_ORDER, INDEX_KEEPS_AXIS, FLATTENED, FIVE_SIZES, KERNEL_LEFT_OUT}
+    | {KERNEL_OF_THREE, CEIL_OVER_SAME, RECURRENT_AXES, NOT_FLATTENED, PRODUCT_AS_GEMM, CROPS_NOTHING}
+    | {LOWER_RANK}
 )
 
 _EACH_ALONE = frozenset(
@@ -61,6 +55,8 @@ _SAME = frozenset({b"SAME_UPPER", b"SAME_LOWER"})
 _POOLS = frozenset({"AveragePool", "MaxPool"})
 _CONVOLUTIONS = frozenset({"Conv", "ConvTranspose"})
 _CONVOLUTION_LAYERS = ("Convolution", "Deconvolution")
+_STARTS = "-23309"
+"""Key of the places that a ``Crop`` starts from; a list, its length in front."""
 _KERNEL = "1"
 """Key of a convolution's kernel, written for one axis or two."""
 _SOFTMAX_OF_ONE_AXIS = 13
@@ -78,6 +74,8 @@ def legacy_message(case: Case, conversion: Conversion) -> str:
         return ONE_OPERAND
     if any(words[0] == "Permute" and not settings_of(words) for words in layers):
         return WITHOUT_ORDER
+    if any(words[0] == "Crop" and settings_of(words).get(_STARTS) == "0" for words in layers):
+        return CROPS_NOTHING
     kernelless = _without_kernel(case, layers)
     if kernelless:
         return kernelless

@@ -23,6 +23,7 @@ from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.fusion import FUSED, GELU
 from fuzzconv.findings.legacy import (
     CEIL_OVER_SAME,
+    CROPS_NOTHING,
     FIVE_SIZES,
     FLATTENED,
     INDEX_KEEPS_AXIS,
@@ -123,6 +124,7 @@ _ANY = {
     FLATTENED: "a layer behind a product of more than two axes, which loses them,",
     KERNEL_LEFT_OUT: "kernel_shape left out",
     RECURRENT_AXES: "a layer behind a recurrent one, which leaves no axis for directions,",
+    CROPS_NOTHING: "Slice along the batch alone, written as a Crop without axes,",
     LOWER_RANK: "an operator whose operands have different numbers of axes",
     PRODUCT_AS_GEMM: "MatMul of more than two axes, written as a Gemm,",
     INTEGERS: "a layer that computes with an integer input as if it were floating point",

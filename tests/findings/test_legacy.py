@@ -11,6 +11,7 @@ from small_cases import array, case, judgement, node, verdict
 
 from fuzzconv.findings.legacy import (
     CEIL_OVER_SAME,
+    CROPS_NOTHING,
     FIVE_SIZES,
     FLATTENED,
     INDEX_KEEPS_AXIS,
@@ -65,6 +66,15 @@ def test_an_eltwise_of_one_operand() -> None:
     param = "7767517\n2 2\nInput x 0 1 x\nEltwise y {} 0=1\n"
     assert legacy_message(ONE, converted(param.format("1 1 x y"))) == ONE_OPERAND
     assert legacy_message(ONE, converted(param.format("2 1 x x y"))) == ""
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [("-23309=0 -23310=0", CROPS_NOTHING), ("-23309=1,0 -23310=1,1 -23311=1,0", ""), ("0=1", "")],
+)
+def test_a_crop_along_no_axis(settings: str, expected: str) -> None:
+    param = f"7767517\n2 2\nInput x 0 1 x\nCrop y 1 1 x y {settings}\n"
+    assert legacy_message(ONE, converted(param)) == expected
 
 
 @pytest.mark.parametrize(("order", "expected"), [("", WITHOUT_ORDER), ("0=1", "")])
