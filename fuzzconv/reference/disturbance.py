@@ -41,6 +41,9 @@ class Disturbance:
                 for name in node.output:
                     self._functions[name] = function
                     self._intermediates[name] = function.intermediate
+                if function.gate and node.input[0] in probe.known:
+                    operand = np.abs(probe.known[node.input[0]].astype(np.float64))
+                    scaled = function.intermediate * np.maximum(operand, 1)
                 if scaled is not None:
                     self._intermediates[node.output[0]] = scaled
 

@@ -30,6 +30,8 @@ class Function:
         behind: largest magnitude of the result → one over the smallest intermediate value that is stored.
         stored: converters write the formula as several layers, so that intermediate values are stored too and
             rounded by a format of storage alone.
+        gate: the intermediate values are multiplied by the operand, and so is their rounding: for -900 a
+            ``tanh(log(1 + exp(x)))`` that is one unit of fp32 away from zero makes 5e-5 of Mish.
     """
 
     intermediate: float = 0.0
@@ -37,6 +39,7 @@ class Function:
     inside: Callable[[float, int], float] = lambda operand, terms: operand
     behind: Callable[[float], float] = lambda result: 0.0
     stored: bool = False
+    gate: bool = False
 
     @property
     def shader_error(self) -> Rounding:
@@ -68,7 +71,8 @@ FUNCTIONS: Mapping[str, Function] = {
     "LogSoftmax": Function(1.0, behind=lambda result: 2.0 * exp(min(result, 700.0)), stored=True),
     # pnnx rewrites alpha · x + beta around its own hard sigmoid, (x' + 3) / 6: values of size 1 are rounded.
     **dict.fromkeys(("HardSigmoid", "HardSwish"), Function(1.0, stored=True)),
-    **dict.fromkeys(("Softplus", "Mish", "Sinh"), Function(1.0, inside=_exponential)),
+    **dict.fromkeys(("Softplus", "Sinh"), Function(1.0, inside=_exponential)),
+    "Mish": Function(1.0, inside=_exponential, gate=True),
     **dict.fromkeys(("Cosh",), Function(inside=_exponential)),
     # A shader's asinh is log(x + sqrt(x² + 1)), which cancels for negative x: 2^-23 · x² relative.
     "Asinh": Function(1.0, _ARC, inside=_squares),
@@ -76,7 +80,8 @@ FUNCTIONS: Mapping[str, Function] = {
     **dict.fromkeys(("Sin", "Cos"), Function(1.0, _SINE)),
     "Tan": Function(1.0, Rounding(2.0**-12, 2.0**-12)),
     **dict.fromkeys(("Asin", "Acos", "Atan"), Function(1.0, _ARC)),
-    **dict.fromkeys(("Erf", "Gelu"), Function(1.0, _GELU)),
+    "Erf": Function(1.0, _GELU),
+    "Gelu": Function(1.0, _GELU, gate=True),
     **dict.fromkeys(("LRN", "ReduceL2", "LpNormalization", "LpPool"), Function(inside=_squares)),
     **dict.fromkeys(("InstanceNormalization", "LayerNormalization"), Function(inside=_squares)),
     **dict.fromkeys(("GroupNormalization", "MeanVarianceNormalization"), Function(inside=_squares)),

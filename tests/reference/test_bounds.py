@@ -71,3 +71,27 @@ def test_the_logarithm_of_a_softmax_that_half_makes_zero_is_not_judged(lowest: f
     sampler = Sampler(probe, {"y": probe.values["y"]})
     assert isinstance(sampler.bounds(Precision.FP16), str) is not judged
     assert not isinstance(sampler.bounds(Precision.BF16), str)
+
+
+def _behind(operator: str, x: np.ndarray) -> dict[str, np.ndarray]:
+    """The fp32 bound, and the values, of an ``Erf`` of the operator's results."""
+    opset = helper.make_opsetid("", 20)
+    graph = helper.make_graph(
+        [helper.make_node(operator, ["x"], ["t"]), helper.make_node("Erf", ["t"], ["y"])],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, x.shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, x.shape)],
+    )
+    probe = Probe(Case(helper.make_model(graph, opset_imports=[opset], ir_version=9), {"x": x}))
+    bounds = Sampler(probe, {"y": probe.values["y"]}).bounds(Precision.FP32)
+    assert not isinstance(bounds, str)
+    return {"bound": bounds["y"], "value": probe.values["y"]}
+
+
+@pytest.mark.parametrize("operator", ["Mish", "Gelu"])
+def test_a_unit_of_rounding_is_multiplied_by_the_operand_that_it_gates(operator: str) -> None:
+    """Of size 1 inside, 2^-24 off; behind it the error is no longer small beside the largest value."""
+    found = _behind(operator, np.float32([729.6175, -907.9054]))
+    assert found["bound"][1] > 2.0 / np.sqrt(np.pi) * 907.9054 * 2.0**-24
+    usual = _behind(operator, np.float32([0.5, -2.0, 1.5]))
+    assert usual["bound"].max() < 1e-4 * usual["value"].max()
