@@ -196,8 +196,8 @@ def files_tell(judgement: Judgement, verdict: Verdict) -> str:
         return f"{message}: pnnx.param has the operators as the graph has them"
     if message == NEAREST:
         return f"{_BY_RULE}, the one that Interp has"
-    if message in LEGACY_REASONS and conversion.converter != "pnnx":
-        return f"{message}: {LEGACY_REASONS[message]}"
+    if conversion.converter != "pnnx" and message in LEGACY_REASONS.keys() | LEGACY_MESSAGES:
+        return f"{message}: {LEGACY_REASONS.get(message, 'so onnx2ncnn writes it, on every device')}"
     if message in BATCH_MESSAGES:
         return f"{message}: pnnx.param has all axes, and model_ncnn.py takes one for the batch"
     text = conversion.files.get("pnnx.param", b"").decode(errors="replace")

@@ -13,6 +13,7 @@ from small_cases import array, case, judgement, node, verdict
 from fuzzconv.case import Array, Case
 from fuzzconv.converters.conversion import Binding, Feeding
 from fuzzconv.findings.batch import FROM_THE_END, LEGACY_REASONS, ONE_AXIS
+from fuzzconv.findings.legacy import WITHOUT_ORDER
 from fuzzconv.findings.parameters import INTEGERS, WITHOUT_AXES
 from fuzzconv.findings.signature import failures, signature_of
 from fuzzconv.findings.traits import Trait
@@ -425,6 +426,15 @@ def test_a_crash_over_a_double_input_alone_is_its_operators() -> None:
     made = case([node("Relu", "x")], {"x": array(2).astype(np.float64)})
     bad = verdict("pnnx:fp16=0/cpu", Kind.CRASH, "convert")
     assert storage_cause(made, bad, [Trait(0, "float64")]) == ()
+
+
+def test_what_onnx2ncnn_writes_wrong_is_its_fault_though_a_device_may_be_right() -> None:
+    made = case([node("Transpose", "x")], {"x": array(1, 2)})
+    bad = verdict("onnx2ncnn/cpu", Kind.LOAD_FAILURE, "run", output="y")
+    network = "7767517\n2 2\nInput x 0 1 x\nPermute y 1 1 x y\n"
+    conversion = SimpleNamespace(converter="onnx2ncnn", param=network, feedings=FED, files={})
+    told = files_tell(judgement(made, bad, conversions={"onnx2ncnn": conversion}), bad)
+    assert told.startswith(f"{WITHOUT_ORDER}: so onnx2ncnn writes it")
 
 
 def test_axes_that_onnx2ncnn_writes_wrong_are_not_told_by_files_of_pnnx() -> None:
