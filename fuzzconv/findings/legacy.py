@@ -194,14 +194,18 @@ def _flattens_inside(case: Case, layers: Sequence[Sequence[str]]) -> bool:
 def _broadcasts_lower_rank(case: Case, layers: Sequence[Sequence[str]]) -> bool:
     """Whether two operands have other counts of axes (a batch is one or none): no ``Reshape`` is written."""
     values = tensor_values(case) or {}
+    empty: set[str] = set()
     ranks = {name: {array.ndim, array.ndim - 1} for name, array in values.items()}
     for words in layers:
         if words[0] == "MemoryData":
-            ranks[words[4]] = {len(_SIZES & settings_of(words).keys())}
+            sizes = [settings_of(words)[key] for key in _SIZES & settings_of(words).keys()]
+            ranks[words[4]] = {len(sizes)}
+            empty |= {words[4]} if "0" in sizes else set()
         if words[0] == "Split" and words[4] in ranks:
             ranks |= dict.fromkeys(blobs_of(words, outputs=True), ranks[words[4]])
     pairs = [blobs_of(words, outputs=False) for words in layers if words[0] == "BinaryOp" and words[2] == "2"]
-    return any(not ranks[one] & ranks[other] for one, other in pairs if {one, other} <= ranks.keys())
+    known = ranks.keys() - empty
+    return any(not ranks[one] & ranks[other] for one, other in pairs if {one, other} <= known)
 
 
 def _is_no_row(shape: Sequence[int]) -> bool:
