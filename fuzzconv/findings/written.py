@@ -242,7 +242,8 @@ def storage_cause(case: Case, verdict: Verdict, traits: Collection[Trait]) -> tu
         return (FIVE_DIMS,)
     if converter == "onnx2ncnn":
         elsewhere = _kept_elsewhere(case, verdict)
-        if elsewhere == NOT_FLOAT32 or (elsewhere and verdict.kind not in _RESULTS):
+        told_by_result = elsewhere == NOT_FLOAT32 or (elsewhere == IN_LIST and _has_floats_in_list(case))
+        if told_by_result or (elsewhere and verdict.kind not in _RESULTS):
             return (f"constants({elsewhere})",)
     doubles = any(tensor.data_type == onnx.TensorProto.DOUBLE for tensor in stored_tensors(case))
     if verdict.kind is Kind.CRASH and doubles and any(trait.word == "float64" for trait in traits):
@@ -267,6 +268,12 @@ def _kept_elsewhere(case: Case, verdict: Verdict) -> str:
         return IN_LIST
     fed = verdict.stage != "run" and any(trait.word in _FED_WEIGHTS for trait in traits_of(case))
     return "computed" if fed or set(operator_nodes(case.model)) - moving_nodes(case) else ""
+
+
+def _has_floats_in_list(case: Case) -> bool:
+    """Whether what no tensor holds are operands; sizes and axes may be unread for another reason."""
+    constants = [node for node in case.model.graph.node if node.op_type == "Constant"]
+    return any(node.attribute[0].name.startswith("value_float") for node in constants)
 
 
 def refused_layer(

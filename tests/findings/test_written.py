@@ -350,6 +350,11 @@ def test_weights_that_no_initializer_holds_are_one_cause_of_the_legacy_converter
     wrong = verdict("onnx2ncnn/cpu", Kind.DIVERGENCE)
     of_pnnx = verdict("pnnx:fp16=0/cpu", Kind.WEIGHT_LOST, "weights")
     assert storage_cause(computed, wrong, ()) == storage_cause(computed, of_pnnx, ()) == ()
+    assert storage_cause(listed, wrong, ()) == ("constants(numbers of a Constant node)",)
+    sizes = case(
+        [helper.make_node("Constant", [], ["w"], value_ints=[1]), node("Split", "x w")], {"x": array(1)}
+    )
+    assert storage_cause(sizes, wrong, ()) == ()
 
 
 @pytest.mark.parametrize("kind", [Kind.SHAPE_MISMATCH, Kind.WEIGHT_LOST])
