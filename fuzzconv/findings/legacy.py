@@ -29,12 +29,13 @@ CEIL_OVER_SAME = "ceil_mode=1 written in place of auto_pad"
 CROPS_NOTHING = "Crop along no axis"
 LOWER_RANK = "operand of fewer axes, which ncnn broadcasts in a way of its own"
 PRODUCT_AS_GEMM = "MatMul of more than two axes written as a Gemm"
+DEFAULT_AXIS = "Softmax along the last axis, its default, taken for the second"
 NOT_FLATTENED = "Softmax of older opsets, which is one over all axes from its own on"
 KERNEL_OF_THREE = "convolution of three axes without a kernel"
 MESSAGES = frozenset(
     {POOLED_AXES, ONE_OPERAND, WITHOUT_ORDER, INDEX_KEEPS_AXIS, FLATTENED, FIVE_SIZES, KERNEL_LEFT_OUT}
     | {KERNEL_OF_THREE, CEIL_OVER_SAME, RECURRENT_AXES, NOT_FLATTENED, PRODUCT_AS_GEMM, CROPS_NOTHING}
-    | {LOWER_RANK}
+    | {LOWER_RANK, DEFAULT_AXIS}
 )
 
 _EACH_ALONE = frozenset(
@@ -91,8 +92,8 @@ def legacy_message(case: Case, conversion: Conversion) -> str:
         return FIVE_SIZES
     if _multiplies_matrices(case, layers):
         return PRODUCT_AS_GEMM
-    if _flattens_softmax(case):
-        return NOT_FLATTENED
+    if _takes_second_axis(case):
+        return NOT_FLATTENED if case.opset < _SOFTMAX_OF_ONE_AXIS else DEFAULT_AXIS
     if _flattens_inside(case, layers):
         return FLATTENED
     return LOWER_RANK if _broadcasts_lower_rank(case, layers) else ""
@@ -134,12 +135,19 @@ def _multiplies_matrices(case: Case, layers: Sequence[Sequence[str]]) -> bool:
     return any(values[name].ndim > _OF_MATRIX for n in nodes for name in n.input if name in values)
 
 
-def _flattens_softmax(case: Case) -> bool:
-    """Whether a ``Softmax`` is taken over several axes together, which it was before opset 13."""
+def _takes_second_axis(case: Case) -> bool:
+    """Whether a ``Softmax`` is one along more than one axis, or along the last one without being told so.
+
+    Before opset 13 it was one over all axes from its own on, by default from the second on.
+    """
     values = tensor_values(case) or {}
-    nodes = [node for node in case.model.graph.node if node.op_type == "Softmax" and node.input[0] in values]
-    shapes = ((values[n.input[0]].shape, {a.name: a.i for a in n.attribute}.get("axis", 1)) for n in nodes)
-    return case.opset < _SOFTMAX_OF_ONE_AXIS and any(len(shape[axis:]) > 1 for shape, axis in shapes)
+    old = case.opset < _SOFTMAX_OF_ONE_AXIS
+    for node in case.model.graph.node:
+        if node.op_type == "Softmax" and node.input[0] in values:
+            axes = [a.i for a in node.attribute if a.name == "axis"] or [1]
+            if (old or not node.attribute) and len(values[node.input[0]].shape[axes[0] :]) > 1:
+                return True
+    return False
 
 
 def _ceils(node: onnx.NodeProto) -> bool:

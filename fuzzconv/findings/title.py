@@ -24,6 +24,7 @@ from fuzzconv.findings.fusion import FUSED, GELU
 from fuzzconv.findings.legacy import (
     CEIL_OVER_SAME,
     CROPS_NOTHING,
+    DEFAULT_AXIS,
     FIVE_SIZES,
     FLATTENED,
     INDEX_KEEPS_AXIS,
@@ -128,6 +129,7 @@ _ANY = {
     LOWER_RANK: "an operator whose operands have different numbers of axes",
     PRODUCT_AS_GEMM: "MatMul of more than two axes, written as a Gemm,",
     INTEGERS: "a layer that computes with an integer input as if it were floating point",
+    DEFAULT_AXIS: "Softmax along the last axis by default",
     NOT_FLATTENED: "Softmax of older opsets over several axes",
     AXIS_OF_BIAS: "a layer behind a product, whose batch axis is taken from its bias,",
     CEIL_OVER_SAME: "a pooling with auto_pad=SAME_… and ceil_mode=1",

@@ -12,6 +12,7 @@ from small_cases import array, case, judgement, node, verdict
 from fuzzconv.findings.legacy import (
     CEIL_OVER_SAME,
     CROPS_NOTHING,
+    DEFAULT_AXIS,
     FIVE_SIZES,
     FLATTENED,
     INDEX_KEEPS_AXIS,
@@ -146,7 +147,9 @@ def test_a_pooling_that_is_told_two_ways_of_padding(attributes: dict, expected: 
     ("shape", "attributes", "opset", "expected"),
     [
         ((1, 2, 2), {}, 11, NOT_FLATTENED),
-        ((1, 2, 2), {}, 13, ""),
+        ((1, 2, 2), {}, 13, DEFAULT_AXIS),
+        ((1, 2), {}, 13, ""),
+        ((1, 2, 2), {"axis": 1}, 13, ""),
         ((1, 2), {}, 11, ""),
         ((1, 2, 2), {"axis": 2}, 11, ""),
         ((1, 2, 2), {"axis": -1}, 11, ""),
