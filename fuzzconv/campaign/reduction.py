@@ -111,11 +111,15 @@ def reduce_candidate(
 
 
 def _named_after(reduction: Reduction, blame: Blame) -> Reduction:
-    """What a converter takes no notice of names the cause, whatever else the case needs to show it."""
+    """What a converter takes no notice of names the cause, whatever else the case needs to show it.
+
+    It is that converter's, also where the other one makes the same mistake: that is another cause.
+    """
     signature = reduction.signature
     if not blame.operator or not signature.operators:
         return reduction
-    return replace(reduction, signature=replace(signature, operators=(blame.operator,)))
+    converter = signature.converter if signature.condition else reduction.verdict.route.converter
+    return replace(reduction, signature=replace(signature, operators=(blame.operator,), converter=converter))
 
 
 def _under_plainer_condition(reduction: Reduction, blame: Blame) -> Reduction:

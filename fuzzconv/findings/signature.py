@@ -160,7 +160,7 @@ def signature_of(
     if told and (not condition or lucky or told in _WRONG_SOMEWHERE):
         # What the network lacks shows on the plain road; what one device or option alone does is another bug.
         named = _NAMED_IN_PART.get(told)
-        if condition and lucky:
+        if lucky or not condition:  # what a network lacks its converter left out, whatever the other one does
             frame = replace(frame, converter=verdict.route.converter, condition="")
         return replace(frame, operators=named(case) if named else (), message=told)
     if (family == "crash" and _TELLING.search(frame.message)) or frame.message == UNKNOWN_TORCH:

@@ -12,6 +12,7 @@ from fuzzconv.campaign.reduction import _doubt, _named_after, _relation, _under_
 from fuzzconv.findings.finding import Blame, Signature
 from fuzzconv.findings.reduce import Reduction
 from fuzzconv.reference.reference import UNRUNNABLE, Reference
+from fuzzconv.route import Route
 from fuzzconv.verdict import Kind
 
 SPECIAL = Signature("result", "pnnx", "compare", ("Gather(axis,large)",))
@@ -48,9 +49,14 @@ def test_a_crash_on_what_onnxruntime_refuses_too_is_doubted(skip: str, doubted: 
 
 
 def test_what_a_converter_takes_no_notice_of_names_the_cause() -> None:
-    chain = Reduction(None, None, replace(SPECIAL, operators=("Cast", "Max(inputs=3)")), 0.0, 0, True)
-    assert _named_after(chain, Blame(operator="Max(inputs=3)")).signature.operators == ("Max(inputs=3)",)
+    bad = SimpleNamespace(route=Route.parse("pnnx:fp16=0/cpu"))
+    alike = replace(SPECIAL, operators=("Cast", "Max(inputs=3)"), converter="ncnn")
+    chain = Reduction(None, bad, alike, 0.0, 0, True)
+    named = _named_after(chain, Blame(operator="Max(inputs=3)")).signature
+    assert (named.operators, named.converter) == (("Max(inputs=3)",), "pnnx")
     assert _named_after(chain, Blame("not determined")) == chain
+    on_vulkan = replace(chain, signature=replace(alike, condition="vulkan"))
+    assert _named_after(on_vulkan, Blame(operator="Max(inputs=3)")).signature.converter == "ncnn"
 
 
 def test_what_is_wrong_without_packing_too_is_of_those_found_there() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,6 +13,7 @@ from fuzzconv.converters.conversion import Binding, Feeding
 from fuzzconv.findings.nearest import NEAREST
 from fuzzconv.findings.signature import signature_of
 from fuzzconv.findings.written import files_tell, passes_tell
+from fuzzconv.reference.reference import Reference
 from fuzzconv.verdict import Kind
 
 X = array(1, 1, 2)
@@ -54,3 +56,24 @@ def test_what_the_plain_rule_would_give_is_one_cause_whatever_the_attributes(
     assert (signature.operators == ()) is bool(expected)
     told = passes_tell(found, bad) if converter == "pnnx" else files_tell(found, bad)
     assert ("asymmetric" in told) is bool(expected)
+
+
+def test_the_same_mistake_of_both_converters_is_a_cause_of_each() -> None:
+    made = case([node("Resize", "x - s")], {"x": X}, SCALED)
+    made.model.graph.node[0].input[1] = ""
+    routes = ("pnnx:fp16=0/cpu", "onnx2ncnn/cpu")
+    bad = [verdict(route, Kind.DIVERGENCE, output="y") for route in routes]
+    fed = (Feeding((Binding("x", "in0"),), (Binding("y", "out0"),)),)
+    found = judgement(
+        made,
+        *bad,
+        conversions={
+            route.rpartition("/")[0]: SimpleNamespace(
+                converter=route.partition(":")[0].partition("/")[0], param=NETWORK, feedings=fed, files={}
+            )
+            for route in routes
+        },
+        actual=dict.fromkeys(routes, {"y": np.float32(BY_RULE)}),
+    )
+    found = replace(found, reference=Reference({"y": np.float32([1.5, 1.5, 2.5, 2.5, 2.5])}))
+    assert [signature_of(found, one, ()).converter for one in bad] == ["pnnx", "onnx2ncnn"]
