@@ -73,7 +73,7 @@ def test_the_same_mistake_of_both_converters_is_a_cause_of_each() -> None:
             )
             for route in routes
         },
-        actual=dict.fromkeys(routes, {"y": np.float32(BY_RULE)}),
+        actual={route: {"y": np.float32(BY_RULE)} for route in routes},
     )
     found = replace(found, reference=Reference({"y": np.float32([1.5, 1.5, 2.5, 2.5, 2.5])}))
     assert [signature_of(found, one, ()).converter for one in bad] == ["pnnx", "onnx2ncnn"]
