@@ -10,13 +10,13 @@ import re
 from dataclasses import replace
 
 from fuzzconv.converters.conversion import Conversion
+from fuzzconv.findings.evidence import files_tell, passes_tell
 from fuzzconv.findings.finding import Blame
 from fuzzconv.findings.layers import Laboratory, blob_values, first_difference, first_unknown_layer
 from fuzzconv.findings.rebuild import tensor_values
 from fuzzconv.findings.signature import family_of, same_values
 from fuzzconv.findings.stages import Check, check_simplified, check_torch, raw_operators
 from fuzzconv.findings.unnoticed import unnoticed
-from fuzzconv.findings.written import files_tell, passes_tell
 from fuzzconv.judgement import Judgement
 from fuzzconv.oracles.rows import COMPARED_WITH
 from fuzzconv.route import Route
@@ -58,7 +58,9 @@ def blame_of(judgement: Judgement, verdict: Verdict, laboratory: Laboratory) -> 
     if verdict.stage == "convert":
         return _blame_converter(verdict, conversion)
     if family == "weights":
-        return Blame(WEIGHTS, (verdict.detail,), _layer_of(verdict))
+        passed = passes_tell(judgement, verdict)
+        stage = PASSES if passed else WEIGHTS
+        return Blame(stage, tuple(filter(None, (verdict.detail, passed))), _layer_of(verdict))
     if verdict.stage == "load" or verdict.evidence.get("unknown_layer"):
         return _blame_load(verdict, conversion)
     on_cpu = replace(route, device="cpu")

@@ -17,8 +17,9 @@ from dataclasses import replace
 
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.signature import UNKNOWN_LAYER, covers, same_frame
+from fuzzconv.findings.storage import FIVE_DIMS, IN_LIST, NOT_FLOAT32, TYPED_HALF
 from fuzzconv.findings.traits import EXTERNAL, OLD_OPSET, split_operator
-from fuzzconv.findings.written import FIVE_DIMS, IN_LIST, NOT_FLOAT32, SYMPTOMS, TYPED_HALF
+from fuzzconv.findings.written import SYMPTOMS
 
 _GROUPS = {
     "Reduction": "ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd "

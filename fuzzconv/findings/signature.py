@@ -37,17 +37,14 @@ from fuzzconv.findings.batch import (
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.legacy import KERNEL_LEFT_OUT, KERNEL_OF_THREE, LOWER_RANK, convolutions
 from fuzzconv.findings.parameters import BIAS_AS_STATE, recurrent_operators
+from fuzzconv.findings.storage import DOUBLE, is_storage, misstored, storage_cause
 from fuzzconv.findings.tails import absorbed
 from fuzzconv.findings.traits import EXTERNAL, Trait, operators_of, split_operator, traits_of
 from fuzzconv.findings.wordless import HEAP, NO_PARAMETER
 from fuzzconv.findings.written import (
     CONSTANT_AS_BLOB,
-    DOUBLE,
     RIGHT_BY_LUCK,
-    is_storage,
-    misstored,
     refused_layer,
-    storage_cause,
     takers_of_lists,
     telling_message,
 )

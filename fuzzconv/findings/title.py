@@ -55,6 +55,7 @@ from fuzzconv.findings.parameters import (
     WITHOUT_SIZES,
 )
 from fuzzconv.findings.signature import UNKNOWN_TORCH
+from fuzzconv.findings.storage import IN_LIST
 from fuzzconv.findings.traits import LARGE, OLD_OPSET, split_operator
 from fuzzconv.findings.wordless import (
     CONSTANT_OUTPUT,
@@ -65,7 +66,7 @@ from fuzzconv.findings.wordless import (
     SHARED_IN_SUM,
     UNREAD_NUMBER,
 )
-from fuzzconv.findings.written import CONSTANT_AS_BLOB, IN_LIST, NOTHING_LEFT, WEIGHT_AS_BLOB
+from fuzzconv.findings.written import CONSTANT_AS_BLOB, NOTHING_LEFT, WEIGHT_AS_BLOB
 from fuzzconv.runtime.options import SWITCHES, switches_of
 from fuzzconv.verdict import Kind, Verdict
 

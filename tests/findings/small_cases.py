@@ -9,6 +9,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from fuzzconv.case import Array, Case
+from fuzzconv.converters.conversion import Binding, Feeding
 from fuzzconv.findings.rebuild import value_info
 from fuzzconv.judgement import Judgement
 from fuzzconv.reference.reference import Reference
@@ -50,3 +51,12 @@ def verdict(route: str, kind: Kind, stage: str = "compare", warned: str = "", **
 
 def judgement(judged: Case, *verdicts: Verdict, **more: object) -> Judgement:
     return Judgement(judged, Reference(), verdicts, **more)  # type: ignore[arg-type]
+
+
+REDUCED = "7767517\n2 2\nInput in0 0 1 in0\nReduction mean_0 1 1 in0 out0 0=3 1=0 {axes} 4=1 5=1\n"
+FED = (Feeding((), (Binding("y", "out0"),)),)
+
+
+def mean(weights: Mapping[str, Array], *before: onnx.NodeProto, **attributes: object) -> Case:
+    inputs = " ".join(["x" if not before else "t", *weights])
+    return case([*before, node("ReduceMean", inputs, **attributes)], {"x": array(1, 2, 3)}, weights, opset=18)

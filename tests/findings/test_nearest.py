@@ -10,9 +10,9 @@ import pytest
 from small_cases import array, case, judgement, node, verdict
 
 from fuzzconv.converters.conversion import Binding, Feeding
+from fuzzconv.findings.evidence import files_tell, passes_tell
 from fuzzconv.findings.nearest import NEAREST
 from fuzzconv.findings.signature import signature_of
-from fuzzconv.findings.written import files_tell, passes_tell
 from fuzzconv.reference.reference import Reference
 from fuzzconv.verdict import Kind
 

@@ -1,0 +1,103 @@
+"""Evidence, in a converter's own files, for the stage that first went wrong.
+
+``telling_message`` names what a network lacks; here ``pnnx.param`` beside the ``.param`` says who lost it:
+pnnx's passes (``passes_tell``) or the lowering to ncnn (``files_tell``).
+"""
+
+from __future__ import annotations
+
+import re
+
+from fuzzconv.converters.layers import read_layers
+from fuzzconv.findings.batch import FIVE_AXES, LEGACY_REASONS
+from fuzzconv.findings.batch import MESSAGES as BATCH_MESSAGES
+from fuzzconv.findings.fusion import FUSED, GELU
+from fuzzconv.findings.legacy import MESSAGES as LEGACY_MESSAGES
+from fuzzconv.findings.nearest import NEAREST, RULE
+from fuzzconv.findings.parameters import (
+    BIAS_AS_STATE,
+    FOLDED_ALONG_ROWS,
+    INTEGERS,
+    LIST_AS_INDEX,
+    SAME_OF_ONE,
+    WITHOUT_AXES,
+    WITHOUT_KEEPDIMS,
+    WITHOUT_PADS,
+)
+from fuzzconv.findings.written import NOTHING_LEFT, telling_message
+from fuzzconv.judgement import Judgement
+from fuzzconv.verdict import Verdict
+
+_BY_RULE = f"onnxruntime gives the same values by the rule {', '.join(map('='.join, RULE.items()))}"
+_ENDS = frozenset({"pnnx.Input", "pnnx.Output", "pnnx.Attribute", ""})
+
+
+def passes_tell(judgement: Judgement, verdict: Verdict) -> str:
+    """Evidence in ``pnnx.param`` that pnnx's own passes made another operator of the graph's; else empty."""
+    conversion = judgement.conversion_on(verdict.route)
+    message = telling_message(judgement, verdict) if conversion and conversion.converter == "pnnx" else ""
+    text = conversion.files.get("pnnx.param", b"").decode(errors="replace") if conversion else ""
+    if message == LIST_AS_INDEX:
+        return "pnnx.param has an operator that takes one index where the graph gives a list"
+    if message == GELU:
+        return "pnnx.param has gelu in its exact form, the graph has the tanh form"
+    if message == WITHOUT_KEEPDIMS and "keepdim" not in text:
+        return "pnnx.param has no keepdim for the reduction"
+    if message == FOLDED_ALONG_ROWS and "BatchNorm" not in text:
+        return "pnnx.param has the product alone, the norm is in its weights"
+    if message == BIAS_AS_STATE and "bias=False" in text:
+        return "pnnx.param has a recurrent operator with a state and without a bias"
+    if message == SAME_OF_ONE and "F.pad" in text:
+        return "pnnx.param has the pads that auto_pad means for strides of 1"
+    if message == NEAREST:
+        return f"{_BY_RULE}, the one that F.interpolate has"
+    fused = message.removeprefix(FUSED) if message.startswith(FUSED) else ""
+    if fused and len([t for t in map(_type_of, text.splitlines()[2:]) if t not in _ENDS]) == 1:
+        return f"pnnx.param has one operator for the whole graph, the one that became {fused}"
+    return ""
+
+
+def files_tell(judgement: Judgement, verdict: Verdict) -> str:
+    """Evidence in ``pnnx.param`` that pnnx lost on the way to ncnn what its passes still had; else empty.
+
+    Batch axes are no matter of its passes: ``pnnx.param`` has every axis, and ``.param`` lacks one.
+    """
+    conversion = judgement.conversion_on(verdict.route)
+    message = telling_message(judgement, verdict)
+    if conversion is None or not message:
+        return ""
+    if message == FIVE_AXES:
+        return f"{message}: pnnx.param has the operators as the graph has them"
+    if message == INTEGERS:
+        return ".param has a layer that computes in floating point, and model_ncnn.py feeds it integers"
+    if message == NEAREST:
+        return f"{_BY_RULE}, the one that Interp has"
+    if conversion.converter != "pnnx" and message in LEGACY_REASONS.keys() | LEGACY_MESSAGES:
+        return f"{message}: {LEGACY_REASONS.get(message, 'so onnx2ncnn writes it, on every device')}"
+    if message in BATCH_MESSAGES:
+        return f"{message}: pnnx.param has all axes, and model_ncnn.py takes one for the batch"
+    text = conversion.files.get("pnnx.param", b"").decode(errors="replace")
+    if message == WITHOUT_AXES and re.search(r"\bdim=\(?-?\d", text):
+        return "pnnx.param has the axes of the reduction, .param has none"
+    if message == WITHOUT_PADS and re.search(r"^F\.pad .*\bpad=\(", text, re.MULTILINE):
+        return "pnnx.param has the pads, .param lacks some of them"
+    if message == NOTHING_LEFT:
+        names = [output.name for output in judgement.case.model.graph.output]
+        made = _made_for(text, names, str(verdict.evidence.get("output")))
+        return f"pnnx.param has {made} before the output, .param has nothing" if made else ""
+    return ""
+
+
+def _type_of(line: str) -> str:
+    return line.partition(" ")[0]
+
+
+def _made_for(pnnx_param: str, names: list[str], output: str) -> str:
+    """The operator that ``pnnx.param`` has for one graph output alone; empty when there is none."""
+    layers = read_layers(pnnx_param)
+    operands = [layer.inputs[0] for layer in layers if layer.type == "pnnx.Output" and layer.inputs]
+    if output not in names or len(operands) != len(names):
+        return ""
+    operand = operands[names.index(output)]
+    makers = [layer.type for layer in layers if operand in layer.outputs and layer.type != "pnnx.Input"]
+    return "".join(makers) if operands.count(operand) == 1 else ""
