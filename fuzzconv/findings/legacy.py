@@ -110,15 +110,12 @@ def _without_kernel(case: Case, layers: Sequence[Sequence[str]]) -> str:
 
     It is written for one axis or two, and from the attribute alone, which ONNX infers from the weight.
     """
-    if not any(
-        words[0].startswith(_CONVOLUTION_LAYERS) and _KERNEL not in settings_of(words) for words in layers
-    ):
+    written = [settings_of(words) for words in layers if words[0].startswith(_CONVOLUTION_LAYERS)]
+    if all(_KERNEL in settings for settings in written):
         return ""
-    values = tensor_values(case) or {}
-    nodes = (case.model.graph.node[position] for position in moving_nodes(case))
-    inputs = [n.input[0] for n in nodes if n.op_type in _CONVOLUTIONS]
-    three = any(name in values and values[name].ndim > _MOST_AXES for name in inputs)
-    return KERNEL_OF_THREE if three else KERNEL_LEFT_OUT
+    nodes = [case.model.graph.node[position] for position in moving_nodes(case)]
+    told = [{a.name for a in node.attribute} for node in nodes if node.op_type in _CONVOLUTIONS]
+    return KERNEL_OF_THREE if all("kernel_shape" in names for names in told) else KERNEL_LEFT_OUT
 
 
 def _rounds_padded_up(case: Case) -> bool:

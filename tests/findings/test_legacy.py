@@ -116,11 +116,21 @@ def test_a_reshape_to_five_axes(sizes: list[int], expected: str) -> None:
 
 @pytest.mark.parametrize("operator", ["Conv", "ConvTranspose"])
 @pytest.mark.parametrize(
-    ("axes", "written", "expected"),
-    [(1, "", KERNEL_LEFT_OUT), (2, "", KERNEL_LEFT_OUT), (3, "", KERNEL_OF_THREE), (2, "1=1 11=1", "")],
+    ("axes", "written", "told", "expected"),
+    [
+        (1, "", {}, KERNEL_LEFT_OUT),
+        (2, "", {}, KERNEL_LEFT_OUT),
+        (3, "", {}, KERNEL_LEFT_OUT),
+        (3, "", {"kernel_shape": [1, 1, 1]}, KERNEL_OF_THREE),
+        (2, "1=1 11=1", {}, ""),
+    ],
 )
-def test_a_convolution_without_a_kernel(operator: str, axes: int, written: str, expected: str) -> None:
-    made = case([node(operator, "x w")], {"x": array(1, 1, *[1] * axes)}, {"w": array(1, 1, *[1] * axes)})
+def test_a_convolution_without_a_kernel(
+    operator: str, axes: int, written: str, told: dict, expected: str
+) -> None:
+    made = case(
+        [node(operator, "x w", **told)], {"x": array(1, 1, *[1] * axes)}, {"w": array(1, 1, *[1] * axes)}
+    )
     layer = "Convolution" if operator == "Conv" else "DeconvolutionDepthWise"
     param = f"7767517\n2 2\nInput x 0 1 x\n{layer} y 1 1 x y 0=1 {written}\n"
     assert legacy_message(made, converted(param)) == expected
