@@ -106,7 +106,7 @@ _ANY = {
     ONE_AXIS: "an image of one axis, written as one of two",
     FROM_THE_END: "an axis counted from the end",
     FILLED: "an integer input that its shape inference fills with 7",
-    NOT_FILLED: "an integer input without axes, which its shape inference leaves as it is in memory,",
+    NOT_FILLED: "an int32 or scalar input, which its shape inference leaves as it is in memory,",
     WITHOUT_SLICED: "no axes given",
     CONSTANT_OUTPUT: "a constant as an output of the graph",
     FIRST_AXIS: "an operator along the first axis, which is taken for a batch",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+import numpy as np
 import onnx
 
 from fuzzconv.case import Case
@@ -21,7 +22,7 @@ from fuzzconv.verdict import Kind, Verdict
 SHARED_IN_SUM = "further operand of Sum that is used elsewhere"
 MADE_BY_NONE = "output that no node makes"
 FILLED = "integer input that the shape inference fills with a number of its own"
-NOT_FILLED = "integer input without axes that the shape inference does not fill"
+NOT_FILLED = "integer input that the shape inference does not fill"
 CONSTANT_OUTPUT = "constant as an output of the graph"
 UNREAD_NUMBER = "number of a type that the converter does not read"
 LONE_OPERAND = "operand that has no second one, or a scalar in front of it"
@@ -37,7 +38,7 @@ _WORDLESS = re.compile(
 _INDEX = "CHECK failed: (index)"
 """What protobuf says of an element that a list does not have."""
 _RUN = "ort Run failed"
-"""pnnx fills integer inputs with 7, a number without axes not at all, and uses the results of a run that
+"""pnnx fills int64 inputs with 7, int32 ones and single numbers not at all, and uses the results of a run that
 failed (``shape_inference.cpp``)."""
 NO_PARAMETER = "map::at"
 """What the C++ library says of a parameter that is not there."""
@@ -59,7 +60,8 @@ def wordless_message(case: Case, verdict: Verdict) -> str:
         return LONE_OPERAND if _INDEX in said and _has_lone_operand(case) else ""
     integers = [array for array in case.inputs.values() if array.dtype.kind in "iu"]
     if _RUN in said and integers:
-        return FILLED if any(array.ndim for array in integers) else NOT_FILLED
+        filled = any(array.ndim and array.dtype == np.int64 for array in integers)
+        return FILLED if filled else NOT_FILLED
     if NO_PARAMETER in said and any(map(_is_unread_number, stored_tensors(case))):
         return UNREAD_NUMBER
     if NO_PARAMETER in said and has_output_of_none(case):

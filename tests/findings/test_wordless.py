@@ -28,6 +28,7 @@ HEAP = "free(): invalid next size (fast)"
 LIST = case([node("Gather", "x i")], X, {"i": np.int64([0, 0])})
 ONE = case([node("Gather", "x i")], X, {"i": np.array(0)})
 FED_NUMBER = case([node("Gather", "x i")], {**X, "i": np.array(0)})
+FED_INT32 = case([node("Gather", "x i")], {**X, "i": np.int32([0])})
 FED_INDEX = case([node("Gather", "x i")], {**X, "i": np.int64([0])})
 SUM_TWICE = case([node("Sum", "x x x")], X)
 SUM_ELSEWHERE = case([node("Ceil", "x", "t"), node("Abs", "t", "z"), node("Sum", "x z t")], X)
@@ -58,6 +59,7 @@ IDENTITY_OUT = case([node("Identity", "x", "i"), node("Abs", "x")], X, outputs=(
         (IDENTITY_OUT, "(it printed nothing)", MADE_BY_NONE),
         (IDENTITY_OUT, "what():  map::at", CONSTANT_OUTPUT),
         (FED_INDEX, "ort Run failed Non-zero status code returned while running Gather node.", FILLED),
+        (FED_INT32, "ort Run failed Non-zero status code returned while running Gather node.", NOT_FILLED),
         (FED_NUMBER, "ort Run failed Non-zero status code returned while running Gather node.", NOT_FILLED),
         (
             CONSTANT_OUT,
