@@ -38,7 +38,7 @@ _WORDLESS = re.compile(
 _INDEX = "CHECK failed: (index)"
 """What protobuf says of an element that a list does not have."""
 _RUN = "ort Run failed"
-"""pnnx fills int64 inputs with 7, int32 ones and single numbers not at all, and uses the results of a run that
+"""pnnx fills int64 inputs with 7, int32 ones and single numbers not at all, and uses what a run yields that
 failed (``shape_inference.cpp``)."""
 NO_PARAMETER = "map::at"
 """What the C++ library says of a parameter that is not there."""
