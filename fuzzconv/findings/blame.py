@@ -17,6 +17,7 @@ from fuzzconv.findings.rebuild import tensor_values
 from fuzzconv.findings.signature import family_of, same_values
 from fuzzconv.findings.stages import Check, check_simplified, check_torch, raw_operators
 from fuzzconv.findings.unnoticed import unnoticed
+from fuzzconv.findings.written import RIGHT_BY_LUCK, telling_message
 from fuzzconv.judgement import Judgement
 from fuzzconv.oracles.rows import COMPARED_WITH
 from fuzzconv.route import Route
@@ -63,6 +64,9 @@ def blame_of(judgement: Judgement, verdict: Verdict, laboratory: Laboratory) -> 
         return Blame(stage, tuple(filter(None, (verdict.detail, passed))), _layer_of(verdict))
     if verdict.stage == "load" or verdict.evidence.get("unknown_layer"):
         return _blame_load(verdict, conversion)
+    inquiry = _Inquiry(judgement, verdict, conversion, laboratory)
+    if telling_message(judgement, verdict) in RIGHT_BY_LUCK:
+        return inquiry.blame()
     on_cpu = replace(route, device="cpu")
     if route.device != "cpu" and (
         _passes(judgement, on_cpu) or _passes(judgement, replace(on_cpu, options=""))
@@ -73,7 +77,7 @@ def blame_of(judgement: Judgement, verdict: Verdict, laboratory: Laboratory) -> 
         return Blame(CPU_LAYER if route.device == "cpu" else SHADER, (told, verdict.detail))
     if verdict.kind is Kind.NONDETERMINISM or COMPARED_WITH in verdict.evidence:
         return Blame(CPU_LAYER if route.device == "cpu" else SHADER, (verdict.detail,))
-    return _Inquiry(judgement, verdict, conversion, laboratory).blame()
+    return inquiry.blame()
 
 
 class _Inquiry:

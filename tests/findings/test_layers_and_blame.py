@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from fuzzconv.converters.layers import read_layers
 from fuzzconv.findings import blame, stages
 from fuzzconv.findings.blame import blame_of
 from fuzzconv.findings.layers import first_difference, first_unknown_layer
+from fuzzconv.findings.legacy import WITHOUT_ORDER
 from fuzzconv.findings.rebuild import rebuilt, tensor_values
 from fuzzconv.judgement import Judgement
 from fuzzconv.reference.reference import Precision, Reference
@@ -158,6 +160,15 @@ def test_right_on_the_cpu_and_wrong_on_vulkan_is_the_shaders() -> None:
     wrong = verdict("onnx2ncnn/vulkan", Kind.DIVERGENCE)
     made = judged(conversion(), verdict("onnx2ncnn/cpu", Kind.OK), wrong)
     assert blame_of(made, wrong, Bench(helping=["nopacking"])).stage == blame.SHADER
+
+
+def test_a_device_that_is_right_by_luck_does_not_blame_the_other() -> None:
+    wrong = verdict("onnx2ncnn/vulkan", Kind.DIVERGENCE, output="y")
+    unordered = PARAM.replace("ReLU             relu_0 ", "Permute relu_0 ")
+    converted = replace(conversion(), param=unordered)
+    found = blame_of(judged(converted, verdict("onnx2ncnn/cpu", Kind.OK), wrong), wrong, Bench())
+    assert found.stage == blame.LOWERING
+    assert found.evidence[-1].startswith(WITHOUT_ORDER)
 
 
 def test_a_cpu_that_is_right_with_packing_alone_does_not_blame_the_shader() -> None:
