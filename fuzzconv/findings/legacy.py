@@ -5,11 +5,12 @@ Like ``parameters.py`` for pnnx. onnx2ncnn keeps the names of tensors, so a laye
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from math import prod
 
 import onnx
 
-from fuzzconv.case import Case
+from fuzzconv.case import Array, Case
 from fuzzconv.converters.conversion import Conversion
 from fuzzconv.findings.draft import stored_tensors
 from fuzzconv.findings.parameters import blobs_of, layer_lines, settings_of
@@ -31,11 +32,13 @@ LOWER_RANK = "operand of fewer axes, which ncnn broadcasts in a way of its own"
 PRODUCT_AS_GEMM = "MatMul of more than two axes written as a Gemm"
 DEFAULT_AXIS = "Softmax along the last axis, its default, taken for the second"
 NOT_FLATTENED = "Softmax of older opsets, which is one over all axes from its own on"
+GATHER_DEFAULT = "Gather along the first axis, its default, taken for the second"
+ZERO_COPIES = "0 of a Reshape counted among other axes"
 KERNEL_OF_THREE = "convolution of three axes without a kernel"
 MESSAGES = frozenset(
     {POOLED_AXES, ONE_OPERAND, WITHOUT_ORDER, INDEX_KEEPS_AXIS, FLATTENED, FIVE_SIZES, KERNEL_LEFT_OUT}
     | {KERNEL_OF_THREE, CEIL_OVER_SAME, RECURRENT_AXES, NOT_FLATTENED, PRODUCT_AS_GEMM, CROPS_NOTHING}
-    | {LOWER_RANK, DEFAULT_AXIS}
+    | {LOWER_RANK, DEFAULT_AXIS, GATHER_DEFAULT, ZERO_COPIES}
 )
 
 _EACH_ALONE = frozenset(
@@ -64,6 +67,8 @@ _SOFTMAX_OF_ONE_AXIS = 13
 _SIZES = frozenset({"0", "1", "11", "2"})
 """Keys of the sizes of a ``MemoryData``."""
 _OF_MATRIX = 2
+_OF_RECURRENT = 4
+"""Axes of a recurrent operator's Y: time, direction, batch, state."""
 _MOST_OF_PRODUCT = 3
 """Axes of a product that an ``InnerProduct`` of rows can be, the batch among them."""
 
@@ -71,6 +76,7 @@ _MOST_OF_PRODUCT = 3
 def legacy_message(case: Case, conversion: Conversion) -> str:
     """What onnx2ncnn's layers lack of the graph; empty when they lack nothing that is looked for."""
     layers = layer_lines(conversion)
+    values = tensor_values(case) or {}
     if any(words[0] == "Eltwise" and words[2] == "1" for words in layers):
         return ONE_OPERAND
     if any(words[0] == "Permute" and not settings_of(words) for words in layers):
@@ -84,19 +90,23 @@ def legacy_message(case: Case, conversion: Conversion) -> str:
         return CEIL_OVER_SAME
     if _read_by_axes(layers, lambda words: words[0] == "Pooling" and "4=1" in words):
         return POOLED_AXES
-    if _read_by_axes(layers, lambda words: words[0] in RECURRENT_LAYERS):
+    if _read_by_axes(layers, lambda words: words[0] in RECURRENT_LAYERS) or _has_directions(layers, values):
         return RECURRENT_AXES
-    if _gathers_one_inside(case):
+    if _gathers_by_default(case, values):
+        return GATHER_DEFAULT
+    if _gathers_one_inside(case, layers):
         return INDEX_KEEPS_AXIS
-    if _reshapes_to_five(case):
+    if _reshapes_to_five(case, values):
         return FIVE_SIZES
-    if _multiplies_matrices(case, layers):
+    if _copies_another_axis(case, layers, values):
+        return ZERO_COPIES
+    if _multiplies_matrices(case, layers, values):
         return PRODUCT_AS_GEMM
-    if _takes_second_axis(case):
+    if _takes_second_axis(case, values):
         return NOT_FLATTENED if case.opset < _SOFTMAX_OF_ONE_AXIS else DEFAULT_AXIS
-    if _flattens_inside(case, layers):
+    if _flattens_inside(case, layers, values):
         return FLATTENED
-    return LOWER_RANK if _broadcasts_lower_rank(case, layers) else ""
+    return LOWER_RANK if _broadcasts_lower_rank(layers, values) else ""
 
 
 def convolutions(case: Case) -> tuple[str, ...]:
@@ -124,20 +134,18 @@ def _rounds_padded_up(case: Case) -> bool:
     return any(_SAME & {a.s for a in node.attribute} and _ceils(node) for node in pools)
 
 
-def _multiplies_matrices(case: Case, layers: Sequence[Sequence[str]]) -> bool:
+def _multiplies_matrices(case: Case, layers: Sequence[Sequence[str]], values: Mapping[str, Array]) -> bool:
     """Whether a ``MatMul`` of stacked matrices is written as a ``Gemm``, which takes single ones."""
     made = {name for words in layers if words[0] == "Gemm" for name in blobs_of(words, outputs=True)}
-    values = tensor_values(case) or {}
     nodes = [n for n in case.model.graph.node if n.op_type == "MatMul" and n.output[0] in made]
     return any(values[name].ndim > _OF_MATRIX for n in nodes for name in n.input if name in values)
 
 
-def _takes_second_axis(case: Case) -> bool:
+def _takes_second_axis(case: Case, values: Mapping[str, Array]) -> bool:
     """Whether a ``Softmax`` is one along more than one axis, or along the last one without being told so.
 
     Before opset 13 it was one over all axes from its own on, by default from the second on.
     """
-    values = tensor_values(case) or {}
     old = case.opset < _SOFTMAX_OF_ONE_AXIS
     for node in case.model.graph.node:
         if node.op_type == "Softmax" and node.input[0] in values:
@@ -173,32 +181,60 @@ def _read_by_axes(layers: Sequence[Sequence[str]], loses: Callable[[Sequence[str
     return False
 
 
-def _gathers_one_inside(case: Case) -> bool:
-    """Whether a further node reads what a ``Gather`` with a single index makes: ``Crop`` keeps that axis."""
+def _gathers_by_default(case: Case, values: Mapping[str, Array]) -> bool:
+    """Whether a ``Gather`` along the first of several axes does not say so: the default is another here."""
+    gathers = [node for node in case.model.graph.node if node.op_type == "Gather" and not node.attribute]
+    return any(values[n.input[0]].ndim > 1 for n in gathers if n.input[0] in values)
+
+
+def _gathers_one_inside(case: Case, layers: Sequence[Sequence[str]]) -> bool:
+    """Whether a layer that counts axes reads what a ``Gather`` with a single index makes: that axis is kept.
+
+    Along the first axis the batch is what goes wrong.
+    """
     scalars = {tensor.name for tensor in stored_tensors(case) if not tensor.dims}
-    nodes = [case.model.graph.node[position] for position in sorted(moving_nodes(case))]
-    made = {node.output[0] for node in nodes if node.op_type == "Gather" and node.input[1] in scalars}
-    return any(made & set(node.input) for node in nodes)
+    nodes = [node for node in case.model.graph.node if node.op_type == "Gather" and node.input[1] in scalars]
+    made = {node.output[0] for node in nodes if any(a.name == "axis" and a.i for a in node.attribute)}
+    mixed = (set(blobs_of(w, outputs=False)) for w in layers if w[0] == "BinaryOp" and w[2] == "2")
+    if any(made & operands and operands - made for operands in mixed):
+        return True
+    return _read_by_axes(layers, lambda words: bool(made & set(blobs_of(words, outputs=True))))
 
 
-def _reshapes_to_five(case: Case) -> bool:
+def _reshapes_to_five(case: Case, values: Mapping[str, Array]) -> bool:
     """Whether a ``Reshape`` makes five axes or more: onnx2ncnn has no sizes for them."""
-    values = tensor_values(case) or {}
     made = {node.output[0] for node in case.model.graph.node if node.op_type == "Reshape"}
     return any(values[name].ndim > _MOST_AXES for name in made & values.keys())
 
 
-def _flattens_inside(case: Case, layers: Sequence[Sequence[str]]) -> bool:
-    """Whether a further node reads what an ``InnerProduct`` makes of another form than one row or several."""
-    values = tensor_values(case) or {}
+def _copies_another_axis(case: Case, layers: Sequence[Sequence[str]], values: Mapping[str, Array]) -> bool:
+    """Whether a ``Reshape`` copies a size by 0 of a tensor of another rank: ncnn counts from the last."""
+    made = {name for words in layers if words[0] == "Reshape" for name in blobs_of(words, outputs=True)}
+    for node in case.model.graph.node:
+        if made & {*node.output} and node.op_type == "Reshape" and {*node.input[:2]} <= values.keys():
+            sizes = values[node.input[1]].tolist()
+            if 0 in sizes and len(sizes) != values[node.input[0]].ndim:
+                return True
+    return False
+
+
+def _has_directions(layers: Sequence[Sequence[str]], values: Mapping[str, Array]) -> bool:
+    """Whether a recurrent layer of two directions makes what ONNX gives an axis for them."""
+    made = {name for w in layers if w[0] in RECURRENT_LAYERS for name in blobs_of(w, outputs=True)[:1]}
+    shapes = [values[name].shape for name in made & values.keys()]
+    return any(len(shape) == _OF_RECURRENT and shape[1] > 1 for shape in shapes)
+
+
+def _flattens_inside(case: Case, layers: Sequence[Sequence[str]], values: Mapping[str, Array]) -> bool:
+    """Whether an ``InnerProduct`` makes what is neither one row nor several, of which one would be left."""
     products = {name for w in layers if w[0] == "InnerProduct" for name in blobs_of(w, outputs=True)}
     large = {name for name in products & values.keys() if _is_no_row(values[name].shape)}
-    return any(large & set(node.input) for node in case.model.graph.node)
+    rows = {name for name in large if prod(values[name].shape[:-1]) > 1}
+    return bool(rows) or any(large & set(node.input) for node in case.model.graph.node)
 
 
-def _broadcasts_lower_rank(case: Case, layers: Sequence[Sequence[str]]) -> bool:
+def _broadcasts_lower_rank(layers: Sequence[Sequence[str]], values: Mapping[str, Array]) -> bool:
     """Whether two operands have other counts of axes (a batch is one or none): no ``Reshape`` is written."""
-    values = tensor_values(case) or {}
     empty: set[str] = set()
     ranks = {name: {array.ndim, array.ndim - 1} for name, array in values.items()}
     for words in layers:

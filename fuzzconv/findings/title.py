@@ -27,6 +27,7 @@ from fuzzconv.findings.legacy import (
     DEFAULT_AXIS,
     FIVE_SIZES,
     FLATTENED,
+    GATHER_DEFAULT,
     INDEX_KEEPS_AXIS,
     KERNEL_LEFT_OUT,
     KERNEL_OF_THREE,
@@ -37,6 +38,7 @@ from fuzzconv.findings.legacy import (
     PRODUCT_AS_GEMM,
     RECURRENT_AXES,
     WITHOUT_ORDER,
+    ZERO_COPIES,
 )
 from fuzzconv.findings.nearest import NEAREST
 from fuzzconv.findings.parameters import (
@@ -123,13 +125,15 @@ _ANY = {
     BIAS_AS_STATE: "a recurrent layer whose bias is taken for its state",
     INDEX_KEEPS_AXIS: "a layer behind Gather with one index, whose axis is kept,",
     FIVE_SIZES: "Reshape to five axes or more",
-    FLATTENED: "a layer behind a product of more than two axes, which loses them,",
+    FLATTENED: "MatMul of more than two axes, which are lost,",
     KERNEL_LEFT_OUT: "kernel_shape left out",
-    RECURRENT_AXES: "a layer behind a recurrent one, which leaves no axis for directions,",
+    RECURRENT_AXES: "a recurrent layer, which leaves no axis for directions,",
     CROPS_NOTHING: "Slice along the batch alone, written as a Crop without axes,",
     LOWER_RANK: "an operator whose operands have different numbers of axes",
     PRODUCT_AS_GEMM: "MatMul of more than two axes, written as a Gemm,",
     INTEGERS: "a layer that computes with an integer input as if it were floating point",
+    GATHER_DEFAULT: "Gather along the first axis by default",
+    ZERO_COPIES: "Reshape that copies a size by 0, to another number of axes,",
     DEFAULT_AXIS: "Softmax along the last axis by default",
     NOT_FLATTENED: "Softmax of older opsets over several axes",
     AXIS_OF_BIAS: "a layer behind a product, whose batch axis is taken from its bias,",

@@ -43,6 +43,8 @@ failed (``shape_inference.cpp``)."""
 NO_PARAMETER = "map::at"
 """What the C++ library says of a parameter that is not there."""
 _UNREAD_TYPES = frozenset({onnx.TensorProto.DOUBLE, onnx.TensorProto.BFLOAT16})
+_NOT_IN_MAP = re.compile(r"\bmap::at$")
+"""What is said of an operand that is no longer there, not of an attribute (``unordered_map::at``)."""
 _BINARY = frozenset({"Add", "Sub", "Mul", "Div", "Max", "Min", "Pow"})
 _TURNED = frozenset({"Sub", "Div"})
 """They get another name when their scalar is taken away, and are not looked at again."""
@@ -66,6 +68,8 @@ def wordless_message(case: Case, verdict: Verdict) -> str:
         return UNREAD_NUMBER
     if NO_PARAMETER in said and has_output_of_none(case):
         return CONSTANT_OUTPUT
+    if _shares_in_sum(case) and _NOT_IN_MAP.search(said):
+        return SHARED_IN_SUM
     if not _WORDLESS.fullmatch(said):
         return ""
     if _shares_in_sum(case):

@@ -286,7 +286,7 @@ def test_what_moves_data_behind_another_layer_stays() -> None:
     [
         (node("Concat", "x", axis=-2), ("Concat",)),
         (node("Concat", "x", axis=1), ()),
-        (node("Gather", "x i"), ("Gather",)),
+        (node("Gather", "x i", axis=0), ("Gather",)),
         (node("Split", "x", axis=0), ("Split",)),
         (node("ReduceSum", "x a"), ("ReduceSum",)),
         (node("ReduceMax", "x", axes=[1]), ()),

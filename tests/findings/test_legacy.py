@@ -15,6 +15,7 @@ from fuzzconv.findings.legacy import (
     DEFAULT_AXIS,
     FIVE_SIZES,
     FLATTENED,
+    GATHER_DEFAULT,
     INDEX_KEEPS_AXIS,
     KERNEL_LEFT_OUT,
     KERNEL_OF_THREE,
@@ -25,6 +26,7 @@ from fuzzconv.findings.legacy import (
     PRODUCT_AS_GEMM,
     RECURRENT_AXES,
     WITHOUT_ORDER,
+    ZERO_COPIES,
     legacy_message,
 )
 from fuzzconv.findings.signature import signature_of
@@ -84,16 +86,55 @@ def test_a_permute_without_an_order(order: str, expected: str) -> None:
     assert legacy_message(ONE, converted(param)) == expected
 
 
+CROPPED = "7767517\n3 3\nInput x 0 1 x\nCrop t 1 1 x t -23309=1,0 -23310=1,1 -23311=1,0\n{}\n"
+
+
 @pytest.mark.parametrize(
-    ("index", "behind", "expected"),
-    [(np.array(0), True, INDEX_KEEPS_AXIS), (np.array(0), False, ""), (np.array([0]), True, "")],
+    ("index", "axis", "layer", "expected"),
+    [
+        (np.array(0), {"axis": 1}, "Softmax y 1 1 t y 0=0", INDEX_KEEPS_AXIS),
+        (np.array(0), {"axis": 1}, "BinaryOp y 2 1 x t y 0=0", INDEX_KEEPS_AXIS),
+        (np.array(0), {"axis": 1}, "BinaryOp y 1 1 t y 0=0 1=1", ""),
+        (np.array(0), {"axis": 1}, "ReLU y 1 1 t y", ""),
+        (np.array(0), {"axis": 0}, "Softmax y 1 1 t y 0=0", ""),
+        (np.array([0]), {"axis": 1}, "Softmax y 1 1 t y 0=0", ""),
+        (np.array(0), {}, "Softmax y 1 1 t y 0=0", GATHER_DEFAULT),
+    ],
 )
-def test_one_index_keeps_its_axis_where_something_follows(
-    index: np.ndarray, behind: bool, expected: str
+def test_one_index_keeps_its_axis_where_something_counts_axes(
+    index: np.ndarray, axis: dict, layer: str, expected: str
 ) -> None:
-    nodes = [onnx.helper.make_node("Gather", ["x", "i"], ["t"], axis=1)]
-    nodes += [onnx.helper.make_node("Relu", ["t"], ["y"])] if behind else []
-    assert legacy_message(case(nodes, {"x": array(1, 2)}, {"i": index}), converted(NOTHING)) == expected
+    nodes = [node("Gather", "x i", "t", **axis), node("Relu", "t")]
+    made = case(nodes, {"x": array(1, 2)}, {"i": index})
+    assert legacy_message(made, converted(CROPPED.format(layer))) == expected
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"), [([0, 0, -1], ZERO_COPIES), ([0, 0, 1, -1], ""), ([1, 1, -1], "")]
+)
+def test_a_size_that_is_copied_to_another_number_of_axes(sizes: list[int], expected: str) -> None:
+    made = case([node("Reshape", "x s")], {"x": array(1, 1, 2, 2)}, {"s": np.int64(sizes)})
+    param = "7767517\n2 2\nInput x 0 1 x\nReshape y 1 1 x y 0=-1\n"
+    assert legacy_message(made, converted(param)) == expected
+    assert legacy_message(made, converted(param.replace("Reshape", "Noop"))) == ""
+
+
+@pytest.mark.parametrize(
+    ("direction", "blob", "expected"),
+    [("bidirectional", "t", RECURRENT_AXES), ("forward", "t", ""), ("bidirectional", "y", "")],
+)
+def test_a_recurrent_layer_of_two_directions(direction: str, blob: str, expected: str) -> None:
+    count = 2 if direction == "bidirectional" else 1
+    weights = {"w": array(count, 1, 1), "r": array(count, 1, 1), "s": np.int64([0, 0, -1])}
+    nodes = [
+        node("RNN", "x w r", "t", hidden_size=1, direction=direction),
+        node("Transpose", "t", "u", perm=[0, 2, 1, 3]),
+        node("Reshape", "u s"),
+    ]
+    made = case(nodes, {"x": array(1, 1, 1)}, weights)
+    made.model.graph.output.extend([onnx.ValueInfoProto(name="t")] if blob == "t" else [])
+    param = f"7767517\n2 2\nInput x 0 1 x\nRNN r 1 1 x {blob} 0=1\n"
+    assert legacy_message(made, converted(param)) == expected
 
 
 @pytest.mark.parametrize(
