@@ -28,6 +28,7 @@ MATRIX_LOSES_IT = "matrix whose first axis is taken for a batch"
 TRANSPOSED = "transposed first operand beside a batch axis"
 FIRST_AXIS = "first axis, which the legacy converter takes for a batch"
 AXIS_OF_BIAS = "batch axis of a product taken from its bias"
+LOWER_BATCH = "batch axis of an operand that has fewer axes than the other"
 ONE_AXIS = "image of one axis, written as one of two"
 FROM_THE_END = "axis that is counted from the end"
 WITHOUT_SLICED = "Slice that names no axes"
@@ -42,7 +43,7 @@ MESSAGES = frozenset(
         FIVE_AXES,
         AXIS_OF_BIAS,
     }
-    | {FIRST_AXIS, ONE_AXIS, FROM_THE_END, WITHOUT_SLICED}
+    | {FIRST_AXIS, ONE_AXIS, FROM_THE_END, WITHOUT_SLICED, LOWER_BATCH}
 )
 """What comes of these is chance: a wrong shape or value, a blob that can't be extracted, a crash of ncnn."""
 LEGACY_REASONS = {
@@ -64,6 +65,7 @@ _LESS_ONE = frozenset({"Gather", "Softmax"})
 """Operators whose axis is written as one less, whatever it is."""
 _AXES_INPUT = {"Slice": 3}
 _PRODUCTS = frozenset({"Einsum", "Gemm", "MatMul"})
+_BINARY = frozenset({"Add", "Div", "Max", "Mean", "Min", "Mod", "Mul", "Pow", "PRelu", "Sub", "Sum"})
 _BATCHING = "Reshape"
 """The layer that makes a batch out of an axis."""
 _OF_MATRIX = 2
@@ -101,6 +103,8 @@ def batch_message(judgement: Judgement, conversion: Conversion) -> str:
         return STATE_KEEPS_IT if reader in RECURRENT_LAYERS else by_product
     if _matrix_loses_it(judgement, conversion, feeding, layers):
         return MATRIX_LOSES_IT
+    if _batches_lower_rank(judgement.case, feeding):
+        return LOWER_BATCH
     batched = any(binding.batch_axis is not None for binding in feeding.inputs)
     if batched and _transposes(judgement.case):
         return TRANSPOSED
@@ -197,7 +201,7 @@ def _kept_by(judgement: Judgement, conversion: Conversion, feeding: Feeding, lay
                 continue
             sizes = [shape[axis] for rank, axis in taken if rank == len(shape) and axis < rank]
             reader = readers.get(blob, "")
-            if sizes and (reader in RECURRENT_LAYERS or max(sizes) > 1):
+            if sizes and (reader in RECURRENT_LAYERS | {_BATCHING} or max(sizes) > 1):
                 return reader or "nothing"
     return ""
 
@@ -222,6 +226,23 @@ def _takes_axis_of_bias(layers: Iterable[Layer], param: str) -> bool:
     """
     sums = {x.outputs[0] for x in layers if x.type == "Gemm" and len(x.inputs) == _WITH_BIAS}
     return bool(sums & _given_a_batch(param))
+
+
+def _batches_lower_rank(case: Case, feeding: Feeding) -> bool:
+    """Whether an input's batch axis is no first axis beside an operand of more axes.
+
+    pnnx gives the result the same batch axis, without aligning the two (``solve_batch_index.cpp``).
+    """
+    values = tensor_values(case) or {}
+    taken = ((b.tensor, b.batch_axis) for b in feeding.inputs if b.batch_axis is not None)
+    axes = {name: axis for name, axis in taken if name in values}
+    for node in case.model.graph.node:
+        operands = [values[name] for name in node.input if name in values]
+        ranks = {array.ndim for array in operands}
+        lower = [name for name in node.input if name in axes and values[name].ndim < max(ranks, default=0)]
+        if node.op_type in _BINARY and any(values[name].shape[axes[name]] > 1 for name in lower):
+            return True
+    return False
 
 
 def _given_a_batch(param: str) -> set[str]:

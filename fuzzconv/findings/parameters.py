@@ -54,8 +54,8 @@ _SIZED = frozenset({"3", "4"})
 _COMPUTING = frozenset({"AbsVal", "BinaryOp", "Clip", "Reduction", "UnaryOp"})
 _POOLS = frozenset({"AveragePool", "LpPool", "MaxPool"})
 _SAME = frozenset({b"SAME_UPPER", b"SAME_LOWER"})
-_BIAS, _STATE = 3, 5
-"""Places of a recurrent node's bias and first state among its inputs."""
+_BIAS, _STATE, _PEEPHOLE = 3, 5, 7
+"""Places of a recurrent node's bias, first state and peephole weights among its inputs."""
 _PADS = ("0", "1", "2", "3", "7", "8")
 """Keys of ``Padding``'s sizes: top, bottom, left, right, front, behind."""
 
@@ -98,7 +98,12 @@ def parameter_message(case: Case, conversion: Conversion) -> str:
     axes = [_axes(node, stored) for node in nodes if node.op_type == "Unsqueeze"]
     if any(len(some) > 1 for some in axes) and 0 < expanded < sum(map(len, axes)):
         return AXES_MISSING
-    return FOLDED_ALONG_ROWS if _LINEAR_OF_ROWS.search(conversion.param or "") else ""
+    return FOLDED_ALONG_ROWS if folds_along_rows(conversion) else ""
+
+
+def folds_along_rows(conversion: Conversion) -> bool:
+    """Whether a BatchNormalization is folded into a product of more than rows."""
+    return _LINEAR_OF_ROWS.search(conversion.param or "") is not None
 
 
 def computes_with_integers(conversion: Conversion) -> bool:
@@ -117,7 +122,9 @@ def computes_with_integers(conversion: Conversion) -> bool:
 def bias_is_state(nodes: Iterable[onnx.NodeProto], layers: Iterable[Sequence[str]]) -> bool:
     """Whether a recurrent layer is given a state that no recurrent node of the graph has, but a bias has."""
     recurrent = [node for node in nodes if node.op_type in RECURRENT_LAYERS]
-    stateless = [n for n in recurrent if not any(n.input[_STATE:]) and any(n.input[_BIAS : _BIAS + 1])]
+    stateless = [
+        n for n in recurrent if not any(n.input[_STATE:_PEEPHOLE]) and any(n.input[_BIAS : _BIAS + 1])
+    ]
     given = any(words[0] in RECURRENT_LAYERS and int(words[2]) > 1 for words in layers)
     return given and bool(recurrent) and len(stateless) == len(recurrent)
 

@@ -33,11 +33,13 @@ from fuzzconv.findings.nearest import NEAREST, nearest_message
 from fuzzconv.findings.parameters import (
     BIAS_AS_STATE,
     ELLIPSIS,
+    FOLDED_ALONG_ROWS,
     INTEGERS,
     LIST_AS_INDEX,
     WITHOUT_KEEPDIMS,
     bias_is_state,
     computes_with_integers,
+    folds_along_rows,
     layer_lines,
     parameter_message,
 )
@@ -90,7 +92,9 @@ def telling_message(judgement: Judgement, verdict: Verdict) -> str:
             layer = str(verdict.evidence.get("layer_type"))
             misplaced = verdict.kind is Kind.WEIGHT_SHIFT and layer.startswith("Deconvolution")
             return ONE_AXIS if misplaced and "ConvTranspose" in of_one_axis(case) else ""
-        return BIAS_AS_STATE if bias_is_state(nodes, layer_lines(conversion)) else ""
+        if bias_is_state(nodes, layer_lines(conversion)):
+            return BIAS_AS_STATE
+        return FOLDED_ALONG_ROWS if folds_along_rows(conversion) else ""
     if verdict.kind is Kind.LOAD_FAILURE and _TOO_MANY_INPUTS in str(verdict.evidence.get("message")):
         tensors = list(stored_tensors(case))
         lists = {tensor.name for tensor in tensors if tensor.data_type == onnx.TensorProto.INT64}

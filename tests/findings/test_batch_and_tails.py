@@ -18,6 +18,7 @@ from fuzzconv.findings.batch import (
     CONSTANT_KEEPS_IT,
     FIRST_AXIS,
     FIVE_AXES,
+    LOWER_BATCH,
     MATRIX_LOSES_IT,
     ONE_AXIS,
     STATE_KEEPS_IT,
@@ -167,6 +168,19 @@ def test_an_output_has_as_many_axes_as_the_constant_where_the_input_has_fewer() 
 
 
 @pytest.mark.parametrize(
+    ("shape", "axis", "expected"),
+    [((2, 1, 1), 0, LOWER_BATCH), ((1, 1, 2), 0, ""), ((2, 1, 1), None, ""), ((1, 2, 1, 1), 0, "")],
+)
+def test_a_batch_of_an_operand_of_fewer_axes_is_no_batch_of_the_other(
+    shape: tuple[int, ...], axis: int | None, expected: str
+) -> None:
+    nodes = [node("Div", "z x"), node("MaxPool", "x", "p", kernel_shape=[1])]
+    made = case(nodes, {"z": array(1, 2, 1, 1), "x": array(*shape)})
+    param = "7767517\n3 3\nInput in0 0 1 in0\nInput in1 0 1 in1\nBinaryOp d 2 1 in0 in1 out0 0=3\n"
+    assert batch_message(judgement(made), converted(param, {"z": 0, "x": axis}, 0)) == expected
+
+
+@pytest.mark.parametrize(
     ("made_of_it", "expected"),
     [("12=233 13=1", MATRIX_LOSES_IT), ("12=1 13=233", CONSTANT_KEEPS_IT), ("", CONSTANT_KEEPS_IT)],
 )
@@ -177,6 +191,9 @@ def test_a_constant_that_is_given_a_batch_is_a_products_matter(made_of_it: str, 
     )
     made = case([node("Gemm", "x w")], {"x": array(2, 2)}, {"w": array(2, 2)})
     assert batch_message(judgement(made), converted(param, {"x": 0}, 0)) == expected
+    row = case([node("Gemm", "x w")], {"x": array(2, 1)}, {"w": array(1, 2)})
+    of_row = converted(param.replace("0=2 1=2\nReshape", "0=2 1=1\nReshape"), {"x": 0}, 0)
+    assert (batch_message(judgement(row), of_row) == MATRIX_LOSES_IT) is (expected == MATRIX_LOSES_IT)
 
 
 def test_the_summand_of_a_product_is_no_batch_either() -> None:

@@ -22,9 +22,11 @@ from fuzzconv.findings.legacy import (
     LOWER_RANK,
     NOT_FLATTENED,
     ONE_OPERAND,
+    PAD_OF_ONE,
     POOLED_AXES,
     PRODUCT_AS_GEMM,
     RECURRENT_AXES,
+    VECTOR_OF_ROW,
     WITHOUT_ORDER,
     ZERO_COPIES,
     legacy_message,
@@ -240,4 +242,20 @@ def test_operands_of_other_ranks(shape: tuple[int, ...], sizes: str, expected: s
     made = case([node("Mul", "x w")], {"x": array(*shape)}, {"w": array(1)})
     param = "7767517\n4 5\nInput x 0 1 x\nSplit s 1 2 x a b\n"
     param += f"MemoryData w 0 1 w {sizes}\nBinaryOp y 2 1 b w y 0=2\n"
+    assert legacy_message(made, converted(param)) == expected
+
+
+@pytest.mark.parametrize(("shape", "expected"), [((2,), PAD_OF_ONE), ((1, 2), "")])
+def test_a_pad_of_one_axis(shape: tuple[int, ...], expected: str) -> None:
+    made = case([node("Pad", "x p")], {"x": array(*shape)}, {"p": np.int64([0, 1] * len(shape))})
+    assert legacy_message(made, converted(NOTHING)) == expected
+
+
+@pytest.mark.parametrize(
+    ("shape", "sizes", "expected"),
+    [((1, 4), "0=4", VECTOR_OF_ROW), ((1, 4), "0=4 1=1", ""), ((4,), "0=4", ""), ((2, 4), "0=4", "")],
+)
+def test_a_row_that_a_product_is_given_as_a_vector(shape: tuple[int, ...], sizes: str, expected: str) -> None:
+    made = case([node("Gemm", "x w")], {"x": array(1, 4)}, {"w": array(*shape)})
+    param = f"7767517\n3 3\nInput x 0 1 x\nMemoryData w 0 1 w {sizes}\nGemm y 2 1 x w y 3=1\n"
     assert legacy_message(made, converted(param)) == expected

@@ -157,11 +157,13 @@ def test_an_unsqueeze_that_loses_an_axis(axes: list[int], written: str, expected
         ("x w r b", "RNN r 1 1 in0 out0", ""),
         ("x w r", "RNN r 2 1 in0 b out0", ""),
         ("x w r b - h", "RNN r 2 1 in0 h out0", ""),
+        ("x w r b - - - p", "LSTM r 3 1 in0 b p out0", BIAS_AS_STATE),
     ],
 )
 def test_a_bias_that_is_given_as_the_state(inputs: str, layer: str, expected: str) -> None:
     weights = {"w": array(1, 1, 1), "r": array(1, 1, 1), "b": array(1, 2), "h": array(1, 1, 1)}
     made = case([node("RNN", inputs, hidden_size=1)], {"x": array(1, 1, 1)}, weights)
+    made.model.graph.node[0].input[:] = ["" if name == "-" else name for name in inputs.split()]
     assert parameter_message(made, converted(f"7767517\n2 2\nInput in0 0 1 in0\n{layer} 0=1\n")) == expected
     assert recurrent_operators(made) == ("RNN",)
 

@@ -13,7 +13,7 @@ from small_cases import FED, REDUCED, array, case, judgement, mean, node, verdic
 from fuzzconv.case import Array, Case
 from fuzzconv.converters.conversion import Binding, Feeding
 from fuzzconv.findings.batch import ONE_AXIS
-from fuzzconv.findings.parameters import INTEGERS, WITHOUT_AXES
+from fuzzconv.findings.parameters import FOLDED_ALONG_ROWS, INTEGERS, WITHOUT_AXES
 from fuzzconv.findings.signature import failures, signature_of
 from fuzzconv.findings.traits import Trait
 from fuzzconv.findings.wordless import MADE_BY_NONE
@@ -191,3 +191,12 @@ def test_weights_of_one_axis_in_the_order_of_two(axes: int, kind: Kind, expected
     bad = verdict("onnx2ncnn/cpu", kind, "weights", layer_type="Deconvolution")
     conversion = SimpleNamespace(converter="onnx2ncnn", param="7767517\n0 0\n", feedings=FED, files={})
     assert telling_message(judgement(made, bad, conversions={"onnx2ncnn": conversion}), bad) == expected
+
+
+def test_a_folded_norm_whose_weights_are_wrong_is_the_folds() -> None:
+    made = case([node("MatMul", "x w")], {"x": array(1, 2, 2)}, {"w": array(2, 2)})
+    bad = verdict("pnnx:fp16=0/cpu", Kind.WEIGHT_NAN, "weights")
+    param = "7767517\n2 2\nInput in0 0 1 in0\nReshape linearbn1d_0_ncnnreshape0 1 1 in0 out0 0=2\n"
+    conversion = SimpleNamespace(converter="pnnx", param=param, feedings=FED, files={})
+    told = telling_message(judgement(made, bad, conversions={"pnnx:fp16=0": conversion}), bad)
+    assert told == FOLDED_ALONG_ROWS
