@@ -98,7 +98,7 @@ _ANY = {
     LIST_AS_INDEX: "Gather with a list of indices",
     SHARED_IN_SUM: "Sum of three or more, one of the further operands used elsewhere too,",
     GELU: "Gelu written out in its tanh form",
-    UNREAD_NUMBER: "a float64 or bfloat16 constant of one element",
+    UNREAD_NUMBER: "a constant of one element of a type that is not read (float64, bfloat16, int16, …)",
     LONE_OPERAND: "an operator of two whose first operand is a scalar constant or its only one",
     MADE_BY_NONE: "an output that is an input or a constant",
     UNKNOWN_TORCH: "an operator that stays torch's",

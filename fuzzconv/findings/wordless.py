@@ -42,7 +42,10 @@ _RUN = "ort Run failed"
 failed (``shape_inference.cpp``)."""
 NO_PARAMETER = "map::at"
 """What the C++ library says of a parameter that is not there."""
-_UNREAD_TYPES = frozenset({onnx.TensorProto.DOUBLE, onnx.TensorProto.BFLOAT16})
+_READ_TYPES = frozenset(
+    {onnx.TensorProto.INT32, onnx.TensorProto.INT64, onnx.TensorProto.FLOAT, onnx.TensorProto.BOOL}
+    | {onnx.TensorProto.FLOAT16}
+)
 _NOT_IN_MAP = re.compile(r"\bmap::at$")
 """What is said of an operand that is no longer there, not of an attribute (``unordered_map::at``)."""
 _BINARY = frozenset({"Add", "Sub", "Mul", "Div", "Max", "Min", "Pow"})
@@ -81,7 +84,7 @@ def wordless_message(case: Case, verdict: Verdict) -> str:
 
 def _is_unread_number(tensor: onnx.TensorProto) -> bool:
     """Whether a constant is one number of a type that ``pass_onnx.cpp`` has no reader for."""
-    return tensor.data_type in _UNREAD_TYPES and all(size == 1 for size in tensor.dims)
+    return tensor.data_type not in _READ_TYPES and all(size == 1 for size in tensor.dims)
 
 
 def _has_lone_operand(case: Case) -> bool:

@@ -122,6 +122,8 @@ def test_without_an_integer_input_its_onnxruntime_fails_for_another_reason() -> 
     [
         (np.float64(1), UNREAD_NUMBER),
         (np.float64([[1]]), UNREAD_NUMBER),
+        (np.int16(1), UNREAD_NUMBER),
+        (np.int32(1), CONSTANT_OUTPUT),
         (np.float64([1, 2]), CONSTANT_OUTPUT),
         (np.float32(1), CONSTANT_OUTPUT),
     ],
