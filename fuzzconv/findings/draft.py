@@ -65,8 +65,8 @@ class Draft:
 
     def _set_constant(self, attribute: onnx.AttributeProto, name: str) -> None:
         array = self.tensors[name]
-        fits = array.ndim == int(attribute.name.endswith("s"))
-        if fits and _NUMBERS.get(attribute.name) == array.dtype:
+        held = _NUMBERS.get(attribute.name)  # None would equal float64, numpy's default
+        if held is not None and held == array.dtype and array.ndim == int(attribute.name.endswith("s")):
             values = array.tolist()
             changed = helper.make_attribute(attribute.name, values, attr_type=attribute.type)
         else:

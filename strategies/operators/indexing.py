@@ -52,7 +52,8 @@ def gather(b: Builder, x: Value) -> Value:
     # pnnx takes a constant vector for its first number: one known bug, so scalars have the larger share.
     known: list[tuple[Shape, float]] = [((), 5.0), ((1,), 2.0), ((2,), 0.7), ((3,), 0.7), ((5,), 0.3)]
     known += [((2, 3), 0.3), ((1, 4), 0.3), ((7,), 0.2)]
-    shape = b.weighted([(s, w) for s, w in known if elements(s) <= room and x.rank - 1 + len(s) <= 5])
+    fits = [(s, w) for s, w in known if not s or (elements(s) <= room and x.rank - 1 + len(s) <= 5)]
+    shape = b.weighted(fits)
     if b.has("more_inputs") and (size >= PROBED or b.rare()) and b.flag(4):
         indices = b.input(shape, INT64, 0, size - 1)
     else:

@@ -122,3 +122,16 @@ def test_plain_storage_comes_before_odd_storage_before_long_names() -> None:
     assert ordered(bias(plain), bias(TYPED))
     long = case([node("Relu", "x", "a_long_name")], {"x": array(2)}, outputs=("a_long_name",))
     assert ordered(case([node("Relu", "x")], {"x": array(2)}), long)
+
+
+def test_a_double_in_a_tensor_is_no_number_of_a_constant_node() -> None:
+    """numpy takes "no type" for float64."""
+    tensor = numpy_helper.from_array(np.array(1.5), "c")
+    made = case(
+        [helper.make_node("Constant", [], ["c"], value=tensor), node("Add", "x c")], {"x": np.ones(2)}
+    )
+    draft = Draft(made)
+    draft.tensors["c"] = np.array(2.5)
+    (constant, _) = draft.case().model.graph.node
+    assert constant.attribute[0].name == "value"
+    assert numpy_helper.to_array(constant.attribute[0].t) == 2.5

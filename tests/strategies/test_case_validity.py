@@ -135,3 +135,9 @@ def test_generation_is_fast() -> None:
     rate = len(drawn) / (time.process_time() - started)
     print(f"{rate:.0f} models/s")
     assert rate > LEAST_MODELS_PER_SECOND
+
+
+def test_a_gather_from_a_tensor_that_is_too_large_takes_one_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("strategies.operators.indexing.MAX_ELEMENTS", 1)
+    drawn = draw_many(cases(operators={"Gather"}, max_nodes=1), 30)
+    assert any("Gather" in case.operators for case in drawn)
