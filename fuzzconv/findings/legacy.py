@@ -33,14 +33,13 @@ PRODUCT_AS_GEMM = "MatMul of more than two axes written as a Gemm"
 DEFAULT_AXIS = "Softmax along the last axis, its default, taken for the second"
 NOT_FLATTENED = "Softmax of older opsets, which is one over all axes from its own on"
 PAD_OF_ONE = "Pad of one axis, of which pads are read that are not there"
-VECTOR_OF_ROW = "matrix of one row written as a vector"
 GATHER_DEFAULT = "Gather along the first axis, its default, taken for the second"
 ZERO_COPIES = "0 of a Reshape counted among other axes"
 KERNEL_OF_THREE = "convolution of three axes without a kernel"
 MESSAGES = frozenset(
     {POOLED_AXES, ONE_OPERAND, WITHOUT_ORDER, INDEX_KEEPS_AXIS, FLATTENED, FIVE_SIZES, KERNEL_LEFT_OUT}
     | {KERNEL_OF_THREE, CEIL_OVER_SAME, RECURRENT_AXES, NOT_FLATTENED, PRODUCT_AS_GEMM, CROPS_NOTHING}
-    | {LOWER_RANK, DEFAULT_AXIS, GATHER_DEFAULT, ZERO_COPIES, PAD_OF_ONE, VECTOR_OF_ROW}
+    | {LOWER_RANK, DEFAULT_AXIS, GATHER_DEFAULT, ZERO_COPIES, PAD_OF_ONE}
 )
 
 _EACH_ALONE = frozenset(
@@ -96,8 +95,6 @@ def legacy_message(case: Case, conversion: Conversion) -> str:
         return RECURRENT_AXES
     if _pads_one_axis(case, values):
         return PAD_OF_ONE
-    if _writes_row_as_vector(case, layers):
-        return VECTOR_OF_ROW
     if _gathers_by_default(case, values):
         return GATHER_DEFAULT
     if _gathers_one_inside(case, layers):
@@ -190,14 +187,6 @@ def _read_by_axes(layers: Sequence[Sequence[str]], loses: Callable[[Sequence[str
 def _pads_one_axis(case: Case, values: Mapping[str, Array]) -> bool:
     pads = [node for node in case.model.graph.node if node.op_type == "Pad" and node.input[0] in values]
     return any(values[node.input[0]].ndim == 1 for node in pads)
-
-
-def _writes_row_as_vector(case: Case, layers: Sequence[Sequence[str]]) -> bool:
-    """Whether the second operand of a ``Gemm`` is a stored row whose second size is not written."""
-    rows = {t.name for t in stored_tensors(case) if len(t.dims) == _OF_MATRIX and t.dims[0] == 1}
-    vectors = {w[4] for w in layers if w[0] == "MemoryData" and len(_SIZES & settings_of(w).keys()) == 1}
-    products = (blobs_of(words, outputs=False) for words in layers if words[0] == "Gemm")
-    return any(rows & vectors & {*operands[1:2]} for operands in products)
 
 
 def _gathers_by_default(case: Case, values: Mapping[str, Array]) -> bool:

@@ -39,7 +39,6 @@ from fuzzconv.findings.legacy import (
     POOLED_AXES,
     PRODUCT_AS_GEMM,
     RECURRENT_AXES,
-    VECTOR_OF_ROW,
     WITHOUT_ORDER,
     ZERO_COPIES,
 )
@@ -136,7 +135,6 @@ _ANY = {
     PRODUCT_AS_GEMM: "MatMul of more than two axes, written as a Gemm,",
     INTEGERS: "a layer that computes with an integer input as if it were floating point",
     PAD_OF_ONE: "Pad of a tensor of one axis",
-    VECTOR_OF_ROW: "Gemm with a matrix of one row, written as a vector,",
     LOWER_BATCH: "an operand with a batch and fewer axes than the other one",
     GATHER_DEFAULT: "Gather along the first axis by default",
     ZERO_COPIES: "Reshape that copies a size by 0, to another number of axes,",

@@ -26,7 +26,6 @@ from fuzzconv.findings.legacy import (
     POOLED_AXES,
     PRODUCT_AS_GEMM,
     RECURRENT_AXES,
-    VECTOR_OF_ROW,
     WITHOUT_ORDER,
     ZERO_COPIES,
     legacy_message,
@@ -249,13 +248,3 @@ def test_operands_of_other_ranks(shape: tuple[int, ...], sizes: str, expected: s
 def test_a_pad_of_one_axis(shape: tuple[int, ...], expected: str) -> None:
     made = case([node("Pad", "x p")], {"x": array(*shape)}, {"p": np.int64([0, 1] * len(shape))})
     assert legacy_message(made, converted(NOTHING)) == expected
-
-
-@pytest.mark.parametrize(
-    ("shape", "sizes", "expected"),
-    [((1, 4), "0=4", VECTOR_OF_ROW), ((1, 4), "0=4 1=1", ""), ((4,), "0=4", ""), ((2, 4), "0=4", "")],
-)
-def test_a_row_that_a_product_is_given_as_a_vector(shape: tuple[int, ...], sizes: str, expected: str) -> None:
-    made = case([node("Gemm", "x w")], {"x": array(1, 4)}, {"w": array(*shape)})
-    param = f"7767517\n3 3\nInput x 0 1 x\nMemoryData w 0 1 w {sizes}\nGemm y 2 1 x w y 3=1\n"
-    assert legacy_message(made, converted(param)) == expected
