@@ -23,6 +23,7 @@ from fuzzconv.judgement import Judgement
 
 CONSTANT_KEEPS_IT = "constant that keeps its batch axis"
 BESIDE_RECURRENT = "batch axis beside a recurrent layer"
+BEHIND_RECURRENT = "batch axis behind a recurrent layer"
 STATE_KEEPS_IT = "constant state that keeps its batch axis"
 MATRIX_LOSES_IT = "matrix whose first axis is taken for a batch"
 TRANSPOSED = "transposed first operand beside a batch axis"
@@ -38,6 +39,7 @@ MESSAGES = frozenset(
         CONSTANT_KEEPS_IT,
         STATE_KEEPS_IT,
         BESIDE_RECURRENT,
+        BEHIND_RECURRENT,
         MATRIX_LOSES_IT,
         TRANSPOSED,
         FIVE_AXES,
@@ -110,7 +112,7 @@ def batch_message(judgement: Judgement, conversion: Conversion) -> str:
         return TRANSPOSED
     if not batched and makers_of_five_axes(judgement.case):
         return FIVE_AXES
-    return BESIDE_RECURRENT if _axis_changes_beside_recurrent(feeding, layers) else ""
+    return _beside_recurrent(feeding, layers)
 
 
 def legacy_axis_message(case: Case) -> str:
@@ -177,7 +179,7 @@ def _axes_of(node: onnx.NodeProto, stored: Mapping[str, onnx.TensorProto]) -> Se
 def _kept_by(judgement: Judgement, conversion: Conversion, feeding: Feeding, layers: Sequence[Layer]) -> str:
     """What reads a constant that has all its axes where an input of as many has one taken out; else empty.
 
-    With one element along that axis only a recurrent layer, which counts its state's axes, minds.
+    With one element along that axis only a recurrent layer of two directions minds: they are in its way.
     """
     case = judgement.case
     taken = {
@@ -201,7 +203,8 @@ def _kept_by(judgement: Judgement, conversion: Conversion, feeding: Feeding, lay
                 continue
             sizes = [shape[axis] for rank, axis in taken if rank == len(shape) and axis < rank]
             reader = readers.get(blob, "")
-            if sizes and (reader in RECURRENT_LAYERS | {_BATCHING} or max(sizes) > 1):
+            directions = reader in RECURRENT_LAYERS and shape[0] > 1
+            if sizes and (directions or reader == _BATCHING or max(sizes) > 1):
                 return reader or "nothing"
     return ""
 
@@ -303,24 +306,36 @@ def _written_constants(param: str) -> Iterable[tuple[str, tuple[int, ...]]]:
             yield words[4], tuple(int(settings[key]) for key in _SIZES if key in settings)
 
 
-def _axis_changes_beside_recurrent(feeding: Feeding, layers: Sequence[Layer]) -> bool:
-    """Whether a recurrent layer has a neighbour that computes, and one of the two has another batch axis."""
+def _beside_recurrent(feeding: Feeding, layers: Sequence[Layer]) -> str:
+    """Whether a recurrent layer has a neighbour that computes, and one of the two has another batch axis.
+
+    A layout in front of a recurrent layer and one behind it are pnnx's in two places.
+    """
     makers: dict[str, str] = {}
     neighbours: set[str] = set()
     batch_first: set[str] = set()
     if not any(layer.type in RECURRENT_LAYERS for layer in layers):
-        return False
+        return ""
+    in_front = False
+    behind: set[str] = set()
     for layer in layers:
         before = {makers.get(name, _INPUT) for name in layer.inputs}
         recurrent = layer.type in RECURRENT_LAYERS
         if recurrent:
             before = {makers.get(name, _INPUT) for name in layer.inputs[:1]}
             neighbours |= before - {_INPUT, layer.type}
+            in_front = in_front or bool(before - {_INPUT, *RECURRENT_LAYERS})
         elif layer.type not in _PASSING_ON and before & RECURRENT_LAYERS:
             neighbours.add(layer.type)
+        if recurrent or behind & {*layer.inputs}:
+            behind |= {*layer.outputs}
+        elif layer.type in _BATCH_FIRST:
+            in_front = True
         if layer.type in _BATCH_FIRST:
             batch_first.add(layer.type)
         passed_on = next(iter(before), _INPUT) if layer.type in _PASSING_ON else layer.type
         makers |= dict.fromkeys(layer.outputs, passed_on)
     axes = {binding.batch_axis for binding in (*feeding.inputs, *feeding.outputs)}
-    return bool(batch_first) or (bool(neighbours) and axes != {_OF_RECURRENT})
+    if not batch_first and (not neighbours or axes == {_OF_RECURRENT}):
+        return ""
+    return BESIDE_RECURRENT if in_front else BEHIND_RECURRENT

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from fuzzconv.errors import UsageError
 from fuzzconv.findings.batch import (
     AXIS_OF_BIAS,
+    BEHIND_RECURRENT,
     BESIDE_RECURRENT,
     CONSTANT_KEEPS_IT,
     FIRST_AXIS,
@@ -144,6 +145,7 @@ _ANY = {
     CEIL_OVER_SAME: "a pooling with auto_pad=SAME_… and ceil_mode=1",
     KERNEL_OF_THREE: "images of three axes",
     WEIGHT_AS_BLOB: "a weight that is another layer's operand too",
+    BEHIND_RECURRENT: "a layer with another batch axis behind a recurrent one",
     BESIDE_RECURRENT: "a recurrent layer beside a layer with another batch axis",
 }
 _ANY_CRASH = "an error of its onnxruntime"

@@ -14,6 +14,7 @@ from fuzzconv.case import Case
 from fuzzconv.converters.conversion import Binding, Feeding
 from fuzzconv.findings.batch import (
     AXIS_OF_BIAS,
+    BEHIND_RECURRENT,
     BESIDE_RECURRENT,
     CONSTANT_KEEPS_IT,
     FIRST_AXIS,
@@ -79,6 +80,9 @@ def test_a_recurrent_state_keeps_it_even_with_one_element() -> None:
     made = case([node("RNN", "x w r  h", "y")], {"x": array(2, 1, 1)}, {"h": array(2, 1, 1)})
     param = "7767517\n3 3\nInput in0 0 1 in0\nMemoryData h 0 1 1 0=1 1=1 2=2\nRNN r 2 1 in0 1 out0 0=1\n"
     assert batch_message(judgement(made), converted(param, {"x": 1}, 1)) == STATE_KEEPS_IT
+    one = case([node("RNN", "x w r  h", "y")], {"x": array(2, 1, 1)}, {"h": array(1, 1, 1)})
+    harmless = param.replace("0=1 1=1 2=2", "0=1 1=1 2=1")
+    assert batch_message(judgement(one), converted(harmless, {"x": 1}, 1)) == ""
     twice = param.replace("RNN r 2 1 in0 1 out0", "Split s 1 2 1 2 3\nLSTM r 3 1 in0 2 3 out0")
     assert batch_message(judgement(made), converted(twice, {"x": 1}, 1)) == STATE_KEEPS_IT
 
@@ -238,8 +242,8 @@ BEHIND_SPLIT = (
     [
         (BEHIND, (1, None), BESIDE_RECURRENT),
         (BEHIND, (0, 0), BESIDE_RECURRENT),
-        (IN_FRONT, (1, 0), BESIDE_RECURRENT),
-        (IN_FRONT, (1, 1), BESIDE_RECURRENT),
+        (IN_FRONT, (1, 0), BEHIND_RECURRENT),
+        (IN_FRONT, (1, 1), BEHIND_RECURRENT),
         (IN_FRONT.replace("BatchNorm", "UnaryOp"), (1, 1), ""),
         (BEHIND.replace("UnaryOp", "Convolution1D"), (1, 1), BESIDE_RECURRENT),
         (BEHIND_SPLIT, (0, 0), BESIDE_RECURRENT),

@@ -134,3 +134,9 @@ def test_a_number_of_a_type_without_a_reader_has_a_crash_of_its_own(
     made = case([node("Cosh", "x")], X, {"w": number}, outputs=("y", "w"))
     crashed = verdict("pnnx:fp16=0/cpu", Kind.CRASH, "convert", message="what():  map::at")
     assert wordless_message(made, crashed) == expected
+
+
+@pytest.mark.parametrize(("route", "expected"), [("pnnx:fp16=1/cpu", ""), ("pnnx:fp16=0/cpu", MADE_BY_NONE)])
+def test_doubles_written_in_half_damage_the_heap_by_themselves(route: str, expected: str) -> None:
+    made = case([node("Cosh", "x")], X, {"w": np.float64([1, 2])}, outputs=("y", "w"))
+    assert wordless_message(made, verdict(route, Kind.CRASH, "convert", message=HEAP)) == expected
