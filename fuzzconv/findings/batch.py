@@ -205,7 +205,8 @@ def _kept_by(judgement: Judgement, conversion: Conversion, feeding: Feeding, lay
             reader = readers.get(blob, "")
             directions = reader in RECURRENT_LAYERS and shape[0] > 1
             if sizes and (directions or reader == _BATCHING or max(sizes) > 1):
-                return reader or "nothing"
+                stacked = reader in _PRODUCTS and len(shape) > _OF_MATRIX
+                return reader if reader and not stacked else "nothing"
     return ""
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from fuzzconv.case import Case
+from fuzzconv.case import Array, Case
 from fuzzconv.converters.conversion import Conversion
 from fuzzconv.findings.draft import stored_tensors
 from fuzzconv.findings.rebuild import tensor_values
@@ -78,7 +78,9 @@ def parameter_message(case: Case, conversion: Conversion) -> str:
         return BIAS_AS_STATE
     reductions = [words for words in layers if words[0] == "Reduction"]
     reducing = [node for node in nodes if node.op_type.startswith("Reduce")]
-    if any(_NO_AXES in words for words in reductions) and any(_has_axes(node, stored) for node in reducing):
+    values = tensor_values(case) or {}
+    shortened = [n for n in reducing if _has_axes(n, stored) and _shortens(n, values)]
+    if any(_NO_AXES in words for words in reductions) and shortened:
         return WITHOUT_AXES
     whole = [words for words in reductions if "1=1" in words and settings_of(words).get("4", "0") == "0"]
     reducing_all = [node for node in reducing if _reduces_all(node)]
@@ -194,6 +196,12 @@ def blobs_of(words: Sequence[str], *, outputs: bool) -> Sequence[str]:
     """The blobs that a layer's line reads, or makes."""
     first, count = 4 + int(words[2]), int(words[3])
     return words[first : first + count] if outputs else words[4:first]
+
+
+def _shortens(node: onnx.NodeProto, values: Mapping[str, Array]) -> bool:
+    """Whether a reduction leaves fewer elements; along axes of size 1 it does no harm to reduce none."""
+    known = {node.input[0], node.output[0]} <= values.keys()
+    return not known or values[node.output[0]].size < values[node.input[0]].size
 
 
 def _reduces_all(node: onnx.NodeProto) -> bool:

@@ -161,6 +161,18 @@ def test_an_input_that_is_transposed_has_a_shape() -> None:
     assert batch_message(judgement(made), conversion) == ""
 
 
+@pytest.mark.parametrize(
+    ("shape", "sizes", "expected"),
+    [((2, 2), "0=2 1=2", MATRIX_LOSES_IT), ((2, 1, 2), "0=2 1=1 2=2", CONSTANT_KEEPS_IT)],
+)
+def test_stacked_matrices_have_a_batch_a_single_one_has_none(
+    shape: tuple[int, ...], sizes: str, expected: str
+) -> None:
+    made = case([node("MatMul", "x w")], {"x": array(*shape)}, {"w": array(*shape)})
+    param = f"7767517\n3 3\nInput in0 0 1 in0\nMemoryData w 0 1 1 {sizes}\nMatMul m 2 1 in0 1 out0\n"
+    assert batch_message(judgement(made), converted(param, {"x": 0}, 0)) == expected
+
+
 def test_an_output_has_as_many_axes_as_the_constant_where_the_input_has_fewer() -> None:
     """Rows that an ``Embed`` makes of indices."""
     nodes = [node("Gather", "w i", "t"), node("Add", "t c")]

@@ -35,6 +35,11 @@ def test_a_reduction_written_without_its_axes_is_one_cause(before: tuple[onnx.No
     assert told(mean({"a": np.array([1])}, *before), "-23303=1,0") == ""
 
 
+def test_a_reduction_along_axes_of_one_element_may_lack_them() -> None:
+    one = case([node("ReduceMean", "x a")], {"x": array(1, 1, 3)}, {"a": np.array([1])}, opset=18)
+    assert told(one, "-23303=0") == ""
+
+
 def test_a_reduction_over_everything_needs_no_axes() -> None:
     assert told(mean({}), "-23303=0") == ""
     assert told(mean({"a": np.array([], np.int64)}), "-23303=0") == ""
