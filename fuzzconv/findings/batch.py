@@ -2,7 +2,7 @@
 
 ncnn's blobs have no batch axis of their own: pnnx finds it (``solve_batch_index``), takes it out of the
 inputs, and every layer between has to agree. Where two can't, the outcome is some wrong shape or value at
-whatever operators met; ``batch_message`` says which of two things happened instead.
+whatever operators met; ``batch_message`` says what happened instead.
 """
 
 from __future__ import annotations
@@ -35,17 +35,8 @@ FROM_THE_END = "axis that is counted from the end"
 WITHOUT_SLICED = "Slice that names no axes"
 FIVE_AXES = "tensor of five axes and no batch among them"
 MESSAGES = frozenset(
-    {
-        CONSTANT_KEEPS_IT,
-        STATE_KEEPS_IT,
-        BESIDE_RECURRENT,
-        BEHIND_RECURRENT,
-        MATRIX_LOSES_IT,
-        TRANSPOSED,
-        FIVE_AXES,
-        AXIS_OF_BIAS,
-    }
-    | {FIRST_AXIS, ONE_AXIS, FROM_THE_END, WITHOUT_SLICED, LOWER_BATCH}
+    {CONSTANT_KEEPS_IT, STATE_KEEPS_IT, BESIDE_RECURRENT, BEHIND_RECURRENT, MATRIX_LOSES_IT, TRANSPOSED}
+    | {FIVE_AXES, AXIS_OF_BIAS, LOWER_BATCH, FIRST_AXIS, ONE_AXIS, FROM_THE_END, WITHOUT_SLICED}
 )
 """What comes of these is chance: a wrong shape or value, a blob that can't be extracted, a crash of ncnn."""
 LEGACY_REASONS = {
@@ -197,7 +188,7 @@ def _kept_by(judgement: Judgement, conversion: Conversion, feeding: Feeding, lay
     batched = _given_a_batch(conversion.param or "")
     readers = {name: reader for name, reader in readers.items() if reader != _BATCHING or name in batched}
     stored = [tuple(tensor.dims) for tensor in stored_tensors(case)]
-    for blob, written in _written_constants(conversion.param or ""):
+    for blob, written in written_constants(conversion.param or ""):
         for shape in stored:
             if shape[::-1] != written:
                 continue
@@ -275,7 +266,7 @@ def _matrix_loses_it(
         tuple(t.dims[:0:-1]) for t in stored_tensors(case) if t.name in operands and t.dims[:1] == [1]
     }
     used = {name for layer in layers if layer.type in _PRODUCTS for name in layer.inputs}
-    constants = _written_constants(conversion.param or "")
+    constants = written_constants(conversion.param or "")
     return any(blob in used and written in matrices for blob, written in constants)
 
 
@@ -298,7 +289,7 @@ def makers_of_five_axes(case: Case) -> tuple[str, ...]:
     return tuple(sorted({n.op_type for n in nodes if large & set(n.output) and not large & set(n.input)}))
 
 
-def _written_constants(param: str) -> Iterable[tuple[str, tuple[int, ...]]]:
+def written_constants(param: str) -> Iterable[tuple[str, tuple[int, ...]]]:
     """Blob and sizes, innermost first, of every ``MemoryData``."""
     for line in param.splitlines():
         words = line.split()

@@ -12,8 +12,9 @@ import onnx
 
 from fuzzconv.case import Array, Case
 from fuzzconv.converters.conversion import Conversion
+from fuzzconv.findings.batch import written_constants
 from fuzzconv.findings.draft import stored_tensors
-from fuzzconv.findings.parameters import blobs_of, layer_lines, settings_of
+from fuzzconv.findings.parameters import SAME, blobs_of, layer_lines, settings_of
 from fuzzconv.findings.rebuild import tensor_values
 from fuzzconv.findings.subgraph import moving_nodes
 from fuzzconv.findings.tails import RECURRENT_LAYERS
@@ -56,7 +57,6 @@ _COUNTING_AXES = frozenset(
 """Layers whose parameters name axes, or that are told apart by how many there are."""
 _MOST_AXES = 4
 """Axes that sizes are written for, the batch among them."""
-_SAME = frozenset({b"SAME_UPPER", b"SAME_LOWER"})
 _POOLS = frozenset({"AveragePool", "MaxPool"})
 _CONVOLUTIONS = frozenset({"Conv", "ConvTranspose"})
 _CONVOLUTION_LAYERS = ("Convolution", "Deconvolution")
@@ -65,8 +65,6 @@ _STARTS = "-23309"
 _KERNEL = "1"
 """Key of a convolution's kernel, written for one axis or two."""
 _SOFTMAX_OF_ONE_AXIS = 13
-_SIZES = frozenset({"0", "1", "11", "2"})
-"""Keys of the sizes of a ``MemoryData``."""
 _OF_MATRIX = 2
 _OF_RECURRENT = 4
 """Axes of a recurrent operator's Y: time, direction, batch, state."""
@@ -109,7 +107,7 @@ def legacy_message(case: Case, conversion: Conversion) -> str:
         return NOT_FLATTENED if case.opset < _SOFTMAX_OF_ONE_AXIS else DEFAULT_AXIS
     if _flattens_inside(case, layers, values):
         return FLATTENED
-    return LOWER_RANK if _broadcasts_lower_rank(layers, values) else ""
+    return LOWER_RANK if _broadcasts_lower_rank(conversion, layers, values) else ""
 
 
 def convolutions(case: Case) -> tuple[str, ...]:
@@ -134,7 +132,7 @@ def _without_kernel(case: Case, layers: Sequence[Sequence[str]]) -> str:
 def _rounds_padded_up(case: Case) -> bool:
     """Whether a pooling has both ``ceil_mode`` and ``auto_pad``, for which ncnn has one parameter."""
     pools = (node for node in case.model.graph.node if node.op_type in _POOLS)
-    return any(_SAME & {a.s for a in node.attribute} and _ceils(node) for node in pools)
+    return any(SAME & {a.s for a in node.attribute} and _ceils(node) for node in pools)
 
 
 def _multiplies_matrices(case: Case, layers: Sequence[Sequence[str]], values: Mapping[str, Array]) -> bool:
@@ -241,19 +239,18 @@ def _flattens_inside(case: Case, layers: Sequence[Sequence[str]], values: Mappin
     return bool(rows) or any(large & set(node.input) for node in case.model.graph.node)
 
 
-def _broadcasts_lower_rank(layers: Sequence[Sequence[str]], values: Mapping[str, Array]) -> bool:
+def _broadcasts_lower_rank(
+    conversion: Conversion, layers: Sequence[Sequence[str]], values: Mapping[str, Array]
+) -> bool:
     """Whether two operands have other counts of axes (a batch is one or none): no ``Reshape`` is written."""
-    empty: set[str] = set()
+    written = dict(written_constants(conversion.param or ""))
     ranks = {name: {array.ndim, array.ndim - 1} for name, array in values.items()}
+    ranks |= {name: {len(sizes)} for name, sizes in written.items()}
     for words in layers:
-        if words[0] == "MemoryData":
-            sizes = [settings_of(words)[key] for key in _SIZES & settings_of(words).keys()]
-            ranks[words[4]] = {len(sizes)}
-            empty |= {words[4]} if "0" in sizes else set()
         if words[0] == "Split" and words[4] in ranks:
             ranks |= dict.fromkeys(blobs_of(words, outputs=True), ranks[words[4]])
     pairs = [blobs_of(words, outputs=False) for words in layers if words[0] == "BinaryOp" and words[2] == "2"]
-    known = ranks.keys() - empty
+    known = ranks.keys() - {name for name, sizes in written.items() if 0 in sizes}
     return any(not ranks[one] & ranks[other] for one, other in pairs if {one, other} <= known)
 
 

@@ -53,7 +53,8 @@ _SIZED = frozenset({"3", "4"})
 """Keys of ``Interp``'s height and width."""
 _COMPUTING = frozenset({"AbsVal", "BinaryOp", "Clip", "Reduction", "UnaryOp"})
 _POOLS = frozenset({"AveragePool", "LpPool", "MaxPool"})
-_SAME = frozenset({b"SAME_UPPER", b"SAME_LOWER"})
+SAME = frozenset({b"SAME_UPPER", b"SAME_LOWER"})
+"""Values of ``auto_pad`` that keep as many elements as there are strides."""
 _BIAS, _STATE, _PEEPHOLE = 3, 5, 7
 """Places of a recurrent node's bias, first state and peephole weights among its inputs."""
 _PADS = ("0", "1", "2", "3", "7", "8")
@@ -93,7 +94,7 @@ def parameter_message(case: Case, conversion: Conversion) -> str:
     wanted = sum(_count_pads(node, stored) for node in nodes if node.op_type == "Pad")
     if paddings and written < wanted:
         return WITHOUT_PADS
-    needed = _needed_by_pools(case, nodes)
+    needed = _needed_by_pools(nodes, values)
     if needed is not None and not wanted and sum(map(_pixels, paddings)) > needed:
         return SAME_OF_ONE
     expanded = sum(_count(words, _AXES) for words in layers if words[0] == "ExpandDims")
@@ -217,10 +218,9 @@ def _has_axes(node: onnx.NodeProto, stored: Mapping[str, onnx.TensorProto]) -> b
     return bool(_attribute(node, "axes", ()))
 
 
-def _needed_by_pools(case: Case, nodes: Iterable[onnx.NodeProto]) -> int | None:
+def _needed_by_pools(nodes: Iterable[onnx.NodeProto], values: Mapping[str, Array]) -> int | None:
     """How many pixels ``auto_pad`` adds along all axes of all poolings; None where there is none of it."""
-    pools = [n for n in nodes if n.op_type in _POOLS and _attribute(n, "auto_pad", b"") in _SAME]
-    values = tensor_values(case) or {}
+    pools = [n for n in nodes if n.op_type in _POOLS and _attribute(n, "auto_pad", b"") in SAME]
     needed = 0
     for node in pools:
         kernel = _integers(node, "kernel_shape")

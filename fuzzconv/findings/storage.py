@@ -27,7 +27,7 @@ NOT_FLOAT32 = "not float32"
 _SHORT_FILE = "ModelBin read"
 """ncnn's first words when the ``.bin`` ends too early."""
 _CONSTANT = re.compile(r"'(.*?)' (\w+)\[")
-_RESULTS = frozenset({Kind.SHAPE_MISMATCH, Kind.NAN, Kind.DIVERGENCE})
+RESULTS = frozenset({Kind.SHAPE_MISMATCH, Kind.NAN, Kind.DIVERGENCE})
 _WITH_KERNELS = frozenset({"Conv", "ConvTranspose"})
 _OTHER_FLOATS = frozenset({onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE, onnx.TensorProto.BFLOAT16})
 _FED_WEIGHTS = frozenset(
@@ -81,7 +81,7 @@ def storage_cause(case: Case, verdict: Verdict, traits: Collection[Trait]) -> tu
     such constants; a crash and unread weights come from the reader of constants.
     """
     words = sorted({trait.word for trait in traits if trait.word.startswith(EXTERNAL)})
-    if words and verdict.kind not in _RESULTS:
+    if words and verdict.kind not in RESULTS:
         return (f"constants({words[-1]})",)
     converter = verdict.route.converter
     if converter == "pnnx" and any(trait.word == "typed field" for trait in traits):
@@ -93,7 +93,7 @@ def storage_cause(case: Case, verdict: Verdict, traits: Collection[Trait]) -> tu
     if converter == "onnx2ncnn":
         elsewhere = _kept_elsewhere(case, verdict)
         told_by_result = elsewhere == NOT_FLOAT32 or (elsewhere == IN_LIST and _has_floats_in_list(case))
-        if told_by_result or (elsewhere and verdict.kind not in _RESULTS):
+        if told_by_result or (elsewhere and verdict.kind not in RESULTS):
             return (f"constants({elsewhere})",)
     doubles = any(tensor.data_type == onnx.TensorProto.DOUBLE for tensor in stored_tensors(case))
     if verdict.kind is Kind.CRASH and doubles and any(trait.word == "float64" for trait in traits):

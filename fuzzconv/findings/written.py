@@ -44,6 +44,7 @@ from fuzzconv.findings.parameters import (
     parameter_message,
 )
 from fuzzconv.findings.parameters import MESSAGES as PARAMETER_MESSAGES
+from fuzzconv.findings.storage import RESULTS
 from fuzzconv.findings.subgraph import moving_nodes, operator_nodes
 from fuzzconv.findings.traits import Trait, operators_of, traits_of
 from fuzzconv.findings.wordless import MADE_BY_NONE, has_output_of_none, wordless_message
@@ -70,7 +71,6 @@ _OF_SEVERAL = frozenset({"BinaryOp", "Concat", "Eltwise", "Gemm", "MatMul"})
 """Layers that rightly take a constant as a further input."""
 _REFUSED_LAYER = re.compile(r"layer load_(?:param|model) \d+ (\S+) failed")
 _WRONG_VALUES = frozenset({Kind.NAN, Kind.DIVERGENCE})
-_RESULTS = _WRONG_VALUES | {Kind.SHAPE_MISMATCH}
 _SHOWN_BY_REFUSAL = frozenset({FIVE_AXES, ELLIPSIS, FROM_THE_END, ONE_AXIS, KERNEL_LEFT_OUT, KERNEL_OF_THREE})
 
 
@@ -87,11 +87,11 @@ def telling_message(judgement: Judgement, verdict: Verdict) -> str:
     if verdict.kind is Kind.CRASH:
         return wordless_message(case, verdict)
     if verdict.kind.is_weight_fault:
-        nodes = [case.model.graph.node[position] for position in moving_nodes(case)]
         if conversion.converter != "pnnx":
             layer = str(verdict.evidence.get("layer_type"))
             misplaced = verdict.kind is Kind.WEIGHT_SHIFT and layer.startswith("Deconvolution")
             return ONE_AXIS if misplaced and "ConvTranspose" in of_one_axis(case) else ""
+        nodes = [case.model.graph.node[position] for position in moving_nodes(case)]
         if bias_is_state(nodes, layer_lines(conversion)):
             return BIAS_AS_STATE
         return FOLDED_ALONG_ROWS if folds_along_rows(conversion) else ""
@@ -125,7 +125,7 @@ def telling_message(judgement: Judgement, verdict: Verdict) -> str:
     told = told or gelu_message(case, verdict, conversion) or nearest_message(judgement, verdict)
     if not told and verdict.kind in _WRONG_VALUES and conversion.converter == "pnnx":
         told = INTEGERS if computes_with_integers(conversion) else ""
-    return told or (fusion_message(judgement, conversion) if verdict.kind in _RESULTS else "")
+    return told or (fusion_message(judgement, conversion) if verdict.kind in RESULTS else "")
 
 
 def refused_layer(
