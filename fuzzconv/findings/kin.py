@@ -36,6 +36,8 @@ _GROUPS = {
     "Softmax": "Softmax LogSoftmax Hardmax",
     "Interp": "Resize Upsample",
 }
+_OF_OWN_FUNCTIONS = frozenset({"BinaryOp", "Comparison", "Logical", "Reduction", "Softmax"})
+"""Groups whose operators share all but the function: what two of them have no word in common for is that."""
 _WORDLESS = re.compile(r"(SIG\w+)?(: )?(heap corruption|#+ pass_\w+( onnx)?|\(it printed nothing\))?")
 _NCNN = "ncnn"
 _INTEGERS = frozenset({"int64", "int32"})
@@ -67,6 +69,8 @@ def is_variant(known: Signature, other: Signature) -> bool:
 
     Words of size (``large``, ``rank=3``) tell how far reduction came: what differs in them alone is one too.
     """
+    if any(map(_differ_in_function, known.operators, other.operators)) and not known.message:
+        return False
     one, two = grouped(known), grouped(other)
     return covers(one, two) or (same_frame(one, two) and _sizeless(one) == _sizeless(two))
 
@@ -106,6 +110,13 @@ def is_symptom(known: Signature, other: Signature) -> bool:
         return bool(_names(known) & _names(other))
     crashes = known.family == other.family == "crash" and known.stage == other.stage
     return crashes and wordless(known) and wordless(other) and is_variant(known, _said(other, known.message))
+
+
+def _differ_in_function(one: str, other: str) -> bool:
+    """Whether two operators of one group are each wrong by itself: no attribute tells what they share."""
+    (name, words), (its_name, its_words) = split_operator(_grouped(one)), split_operator(_grouped(other))
+    alone = split_operator(one)[0] != split_operator(other)[0] and not words & its_words
+    return alone and name == its_name and name in _OF_OWN_FUNCTIONS
 
 
 def _one_row_in_the_other(one: Signature, other: Signature) -> bool:

@@ -22,6 +22,7 @@ from fuzzconv.findings.tails import RECURRENT_LAYERS
 POOLED_AXES = "axes that global pooling does not keep"
 ONE_OPERAND = "Eltwise of one operand"
 WITHOUT_ORDER = "Permute without an order of axes"
+DEFAULT_ORDER = "Transpose without an order of axes, which is the reverse one"
 RECURRENT_AXES = "axes that a recurrent layer does not have"
 INDEX_KEEPS_AXIS = "axis that Gather with one index keeps"
 FLATTENED = "product of more than two axes written as an InnerProduct"
@@ -37,10 +38,11 @@ PAD_OF_ONE = "Pad of one axis, of which pads are read that are not there"
 GATHER_DEFAULT = "Gather along the first axis, its default, taken for the second"
 ZERO_COPIES = "0 of a Reshape counted among other axes"
 KERNEL_OF_THREE = "convolution of three axes without a kernel"
+SHORTENED = "constant whose first axis is left out, joined along that axis"
 MESSAGES = frozenset(
     {POOLED_AXES, ONE_OPERAND, WITHOUT_ORDER, INDEX_KEEPS_AXIS, FLATTENED, FIVE_SIZES, KERNEL_LEFT_OUT}
     | {KERNEL_OF_THREE, CEIL_OVER_SAME, RECURRENT_AXES, NOT_FLATTENED, PRODUCT_AS_GEMM, CROPS_NOTHING}
-    | {LOWER_RANK, DEFAULT_AXIS, GATHER_DEFAULT, ZERO_COPIES, PAD_OF_ONE}
+    | {LOWER_RANK, DEFAULT_AXIS, DEFAULT_ORDER, GATHER_DEFAULT, ZERO_COPIES, PAD_OF_ONE, SHORTENED}
 )
 
 _EACH_ALONE = frozenset(
@@ -78,9 +80,11 @@ def legacy_message(case: Case, conversion: Conversion) -> str:
     values = tensor_values(case) or {}
     if any(words[0] == "Eltwise" and words[2] == "1" for words in layers):
         return ONE_OPERAND
-    if any(words[0] == "Permute" and not settings_of(words) for words in layers):
-        return WITHOUT_ORDER
-    if any(words[0] == "Crop" and settings_of(words).get(_STARTS) == "0" for words in layers):
+    unordered = {n for w in layers if _permutes_nothing(w) for n in blobs_of(w, outputs=True)}
+    if unordered:
+        given = any(n.attribute and unordered & {*n.output} for n in case.model.graph.node)
+        return WITHOUT_ORDER if given else DEFAULT_ORDER
+    if _crops_nothing(case, layers):
         return CROPS_NOTHING
     kernelless = _without_kernel(case, layers)
     if kernelless:
@@ -107,6 +111,8 @@ def legacy_message(case: Case, conversion: Conversion) -> str:
         return NOT_FLATTENED if case.opset < _SOFTMAX_OF_ONE_AXIS else DEFAULT_AXIS
     if _flattens_inside(case, layers, values):
         return FLATTENED
+    if _joins_shortened(case, conversion):
+        return SHORTENED
     return LOWER_RANK if _broadcasts_lower_rank(conversion, layers, values) else ""
 
 
@@ -179,6 +185,34 @@ def _read_by_axes(layers: Sequence[Sequence[str]], loses: Callable[[Sequence[str
                 short |= set(blobs_of(words, outputs=True))
         if loses(words):
             short |= set(blobs_of(words, outputs=True))
+    return False
+
+
+def _permutes_nothing(words: Sequence[str]) -> bool:
+    return words[0] == "Permute" and not settings_of(words)
+
+
+def _crops_nothing(case: Case, layers: Sequence[Sequence[str]]) -> bool:
+    """Whether a ``Crop`` starts nowhere though its ``Slice`` says where, in what onnx2ncnn reads."""
+    nowhere = (w for w in layers if w[0] == "Crop" and settings_of(w).get(_STARTS) == "0")
+    made = {name for words in nowhere for name in blobs_of(words, outputs=True)}
+    constants = (n for n in case.model.graph.node if n.op_type == "Constant")
+    unread = {n.output[0] for n in constants if n.attribute[0].name != "value"}
+    read = {tensor.name for tensor in stored_tensors(case)} - unread
+    nodes = (node for node in case.model.graph.node if made & {*node.output})
+    return any(read >= {*node.input[1:2]} for node in nodes)
+
+
+def _joins_shortened(case: Case, conversion: Conversion) -> bool:
+    """Whether a constant is joined along its first axis, of which there is none in its ``MemoryData``."""
+    ranks = {name: len(sizes) for name, sizes in written_constants(conversion.param or "")}
+    dims = {t.name: len(t.dims) for t in stored_tensors(case) if ranks.get(t.name, _MOST_AXES) < len(t.dims)}
+    for node in case.model.graph.node:
+        axes = [a.i for a in node.attribute if a.name == "axis"]
+        if node.op_type == "Concat" and any(
+            axis in (0, -dims[n]) for axis in axes for n in dims.keys() & {*node.input}
+        ):
+            return True
     return False
 
 

@@ -20,6 +20,7 @@ from fuzzconv.findings.batch import MESSAGES as BATCH_MESSAGES
 from fuzzconv.findings.draft import stored_tensors
 from fuzzconv.findings.fusion import fusion_message, gelu_message
 from fuzzconv.findings.legacy import (
+    DEFAULT_ORDER,
     FLATTENED,
     INDEX_KEEPS_AXIS,
     KERNEL_LEFT_OUT,
@@ -60,6 +61,7 @@ RIGHT_BY_LUCK = (BATCH_MESSAGES - {TRANSPOSED}) | {
     FLATTENED,
     INDEX_KEEPS_AXIS,
     WITHOUT_ORDER,
+    DEFAULT_ORDER,
     LIST_AS_INDEX,
     POOLED_AXES,
     WITHOUT_KEEPDIMS,

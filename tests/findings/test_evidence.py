@@ -13,7 +13,7 @@ from fuzzconv.converters.conversion import Binding, Feeding
 from fuzzconv.findings.batch import FROM_THE_END, LEGACY_REASONS
 from fuzzconv.findings.blame import PASSES, WEIGHTS, blame_of
 from fuzzconv.findings.evidence import files_tell, passes_tell
-from fuzzconv.findings.legacy import WITHOUT_ORDER
+from fuzzconv.findings.legacy import DEFAULT_ORDER
 from fuzzconv.verdict import Kind
 
 
@@ -136,7 +136,7 @@ def test_what_onnx2ncnn_writes_wrong_is_its_fault_though_a_device_may_be_right()
     network = "7767517\n2 2\nInput x 0 1 x\nPermute y 1 1 x y\n"
     conversion = SimpleNamespace(converter="onnx2ncnn", param=network, feedings=FED, files={})
     told = files_tell(judgement(made, bad, conversions={"onnx2ncnn": conversion}), bad)
-    assert told.startswith(f"{WITHOUT_ORDER}: so onnx2ncnn writes it")
+    assert told.startswith(f"{DEFAULT_ORDER}: so onnx2ncnn writes it")
 
 
 def test_axes_that_onnx2ncnn_writes_wrong_are_not_told_by_files_of_pnnx() -> None:

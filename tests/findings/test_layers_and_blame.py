@@ -19,7 +19,7 @@ from fuzzconv.converters.layers import read_layers
 from fuzzconv.findings import blame, stages
 from fuzzconv.findings.blame import blame_of
 from fuzzconv.findings.layers import first_difference, first_unknown_layer
-from fuzzconv.findings.legacy import WITHOUT_ORDER
+from fuzzconv.findings.legacy import DEFAULT_ORDER
 from fuzzconv.findings.rebuild import rebuilt, tensor_values
 from fuzzconv.judgement import Judgement
 from fuzzconv.reference.reference import Precision, Reference
@@ -168,7 +168,7 @@ def test_a_device_that_is_right_by_luck_does_not_blame_the_other() -> None:
     converted = replace(conversion(), param=unordered)
     found = blame_of(judged(converted, verdict("onnx2ncnn/cpu", Kind.OK), wrong), wrong, Bench())
     assert found.stage == blame.LOWERING
-    assert found.evidence[-1].startswith(WITHOUT_ORDER)
+    assert found.evidence[-1].startswith(DEFAULT_ORDER)
 
 
 def test_a_cpu_that_is_right_with_packing_alone_does_not_blame_the_shader() -> None:

@@ -13,6 +13,7 @@ from fuzzconv.findings.legacy import (
     CEIL_OVER_SAME,
     CROPS_NOTHING,
     DEFAULT_AXIS,
+    DEFAULT_ORDER,
     FIVE_SIZES,
     FLATTENED,
     GATHER_DEFAULT,
@@ -26,6 +27,7 @@ from fuzzconv.findings.legacy import (
     POOLED_AXES,
     PRODUCT_AS_GEMM,
     RECURRENT_AXES,
+    SHORTENED,
     WITHOUT_ORDER,
     ZERO_COPIES,
     legacy_message,
@@ -78,13 +80,50 @@ def test_an_eltwise_of_one_operand() -> None:
 )
 def test_a_crop_along_no_axis(settings: str, expected: str) -> None:
     param = f"7767517\n2 2\nInput x 0 1 x\nCrop y 1 1 x y {settings}\n"
-    assert legacy_message(ONE, converted(param)) == expected
+    places = {"s": np.int64([0]), "e": np.int64([1]), "a": np.int64([0])}
+    made = case([node("Slice", "x s e a")], {"x": array(1, 2)}, places)
+    assert legacy_message(made, converted(param)) == expected
 
 
-@pytest.mark.parametrize(("order", "expected"), [("", WITHOUT_ORDER), ("0=1", "")])
-def test_a_permute_without_an_order(order: str, expected: str) -> None:
+def test_a_crop_whose_starts_are_not_read_has_another_cause() -> None:
+    param = "7767517\n2 2\nInput x 0 1 x\nCrop y 1 1 x y -23309=0 -23310=0\n"
+    computed = [node("Identity", "s", "t"), node("Slice", "x t e a")]
+    places = {"s": np.int64([0]), "e": np.int64([1]), "a": np.int64([0])}
+    listed = [node("Constant", "", "s", value_ints=[0]), node("Slice", "x s e a")]
+    for nodes, stored in ((computed, places), (listed, {k: v for k, v in places.items() if k != "s"})):
+        made = case(nodes, {"x": array(1, 2)}, stored)
+        assert legacy_message(made, converted(param)) == ""
+
+
+@pytest.mark.parametrize(
+    ("order", "attributes", "expected"),
+    [
+        ("", {"perm": [2, 1, 0]}, WITHOUT_ORDER),
+        ("", {}, DEFAULT_ORDER),
+        ("0=1", {"perm": [0, 2, 1]}, ""),
+    ],
+)
+def test_a_permute_without_an_order(order: str, attributes: dict, expected: str) -> None:
     param = f"7767517\n2 2\nInput x 0 1 x\nPermute y 1 1 x y {order}\n"
-    assert legacy_message(ONE, converted(param)) == expected
+    made = case([node("Transpose", "x", **attributes)], {"x": array(1, 2, 1)})
+    assert legacy_message(made, converted(param)) == expected
+
+
+@pytest.mark.parametrize(
+    ("axis", "written", "expected"),
+    [
+        (0, "0=1 1=4", SHORTENED),
+        (-3, "0=1 1=4", SHORTENED),
+        (1, "0=1 1=4", ""),
+        (0, "0=1 1=4 2=1", ""),
+    ],
+)
+def test_a_constant_joined_along_the_axis_that_it_has_lost(axis: int, written: str, expected: str) -> None:
+    param = (
+        f"7767517\n3 3\nInput x 0 1 x\nMemoryData c 0 1 c {written}\nConcat y 2 1 x c y 0={min(axis, 0)}\n"
+    )
+    made = case([node("Concat", "x c", axis=axis)], {"x": array(1, 4, 1)}, {"c": array(1, 4, 1)})
+    assert legacy_message(made, converted(param)) == expected
 
 
 CROPPED = "7767517\n3 3\nInput x 0 1 x\nCrop t 1 1 x t -23309=1,0 -23310=1,1 -23311=1,0\n{}\n"
