@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import onnx
 from onnx import helper, numpy_helper
 
-from fuzzconv.case import Case
+from fuzzconv.case import Array, Case
 from fuzzconv.converters.conversion import Conversion, Feeding
 from fuzzconv.converters.layers import Layer, read_layers
 from fuzzconv.findings.draft import stored_tensors
@@ -151,9 +151,15 @@ def along_first_axis(case: Case) -> tuple[str, ...]:
     for position in moving_nodes(case):
         node = case.model.graph.node[position]
         rank = values[node.input[0]].ndim if node.input and node.input[0] in values else 0
-        if rank > 1 and {0, -rank} & set(_axes_of(node, stored)):
+        if rank > 1 and {0, -rank} & set(_axes_of(node, stored)) and not _keeps_first(node, values):
             found.add(node.op_type)
     return tuple(sorted(found))
+
+
+def _keeps_first(node: onnx.NodeProto, values: Mapping[str, Array]) -> bool:
+    """Whether a ``Slice`` takes all of the first axis, which onnx2ncnn leaves out then as it should."""
+    known = node.op_type == "Slice" and node.output[0] in values
+    return known and values[node.output[0]].shape[0] == values[node.input[0]].shape[0]
 
 
 def _axes_of(node: onnx.NodeProto, stored: Mapping[str, onnx.TensorProto]) -> Sequence[int]:

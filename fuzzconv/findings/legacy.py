@@ -62,6 +62,10 @@ _MOST_AXES = 4
 _POOLS = frozenset({"AveragePool", "MaxPool"})
 _CONVOLUTIONS = frozenset({"Conv", "ConvTranspose"})
 _CONVOLUTION_LAYERS = ("Convolution", "Deconvolution")
+_KERNEL_AXES = 2
+"""Axes of a kernel that there are parameters for."""
+_PADS = ("4", "14", "15", "16")
+"""Keys of a convolution's pads."""
 _STARTS = "-23309"
 """Key of the places that a ``Crop`` starts from; a list, its length in front."""
 _KERNEL = "1"
@@ -136,16 +140,28 @@ def _without_kernel(case: Case, layers: Sequence[Sequence[str]]) -> str:
 
 
 def _rounds_padded_up(case: Case) -> bool:
-    """Whether a pooling has both ``ceil_mode`` and ``auto_pad``, for which ncnn has one parameter."""
+    """Whether a pooling has both ``ceil_mode`` and ``auto_pad``, for which ncnn has one parameter.
+
+    Along three axes nothing of it is written at all.
+    """
     pools = (node for node in case.model.graph.node if node.op_type in _POOLS)
-    return any(SAME & {a.s for a in node.attribute} and _ceils(node) for node in pools)
+    written = (n for n in pools if all(len(a.ints) <= _KERNEL_AXES for a in n.attribute))
+    return any(SAME & {a.s for a in node.attribute} and _ceils(node) for node in written)
 
 
 def _multiplies_matrices(case: Case, layers: Sequence[Sequence[str]], values: Mapping[str, Array]) -> bool:
-    """Whether a ``MatMul`` of stacked matrices is written as a ``Gemm``, which takes single ones."""
+    """Whether a ``MatMul`` of stacked matrices is written as a ``Gemm``, which takes and makes single ones.
+
+    A stack of one is right, but for the axes that it has, and what is made has not.
+    """
     made = {name for words in layers if words[0] == "Gemm" for name in blobs_of(words, outputs=True)}
+    read = {name for node in case.model.graph.node for name in node.input}
     nodes = [n for n in case.model.graph.node if n.op_type == "MatMul" and n.output[0] in made]
-    return any(values[name].ndim > _OF_MATRIX for n in nodes for name in n.input if name in values)
+    shapes = [(values[name].shape, n.output[0]) for n in nodes for name in n.input if name in values]
+    return any(
+        prod(shape[:-_OF_MATRIX]) > 1 or (len(shape) > _MOST_OF_PRODUCT and product in read)
+        for shape, product in shapes
+    )
 
 
 def _takes_second_axis(case: Case, values: Mapping[str, Array]) -> bool:
@@ -157,7 +173,8 @@ def _takes_second_axis(case: Case, values: Mapping[str, Array]) -> bool:
     for node in case.model.graph.node:
         if node.op_type == "Softmax" and node.input[0] in values:
             axes = [a.i for a in node.attribute if a.name == "axis"] or [1]
-            if (old or not node.attribute) and len(values[node.input[0]].shape[axes[0] :]) > 1:
+            shape = values[node.input[0]].shape
+            if (old or not node.attribute) and prod(shape[axes[0] :]) > shape[axes[0]]:
                 return True
     return False
 
@@ -179,9 +196,9 @@ def _read_by_axes(layers: Sequence[Sequence[str]], loses: Callable[[Sequence[str
         if words[0] == "BinaryOp" and set(blobs_of(words, outputs=False)) <= short | constants:
             short |= set(blobs_of(words, outputs=True))
         elif short & set(blobs_of(words, outputs=False)):
-            if words[0] in _COUNTING_AXES:
+            if words[0] in _COUNTING_AXES and not _is_product(words):
                 return True
-            if words[0] in _EACH_ALONE:
+            if words[0] in _EACH_ALONE or _is_product(words):
                 short |= set(blobs_of(words, outputs=True))
         if loses(words):
             short |= set(blobs_of(words, outputs=True))
@@ -216,6 +233,13 @@ def _joins_shortened(case: Case, conversion: Conversion) -> bool:
     return False
 
 
+def _is_product(words: Sequence[str]) -> bool:
+    """Whether a convolution is of single elements: of a row ncnn makes an inner product then, and a row."""
+    settings = settings_of(words)
+    kernel, pads = {settings.get(key) for key in ("1", "11")}, {settings.get(key, "0") for key in _PADS}
+    return words[0] == "Convolution" and kernel <= {"1", None} and pads == {"0"}
+
+
 def _pads_one_axis(case: Case, values: Mapping[str, Array]) -> bool:
     pads = [node for node in case.model.graph.node if node.op_type == "Pad" and node.input[0] in values]
     return any(values[node.input[0]].ndim == 1 for node in pads)
@@ -248,12 +272,17 @@ def _reshapes_to_five(case: Case, values: Mapping[str, Array]) -> bool:
 
 
 def _copies_another_axis(case: Case, layers: Sequence[Sequence[str]], values: Mapping[str, Array]) -> bool:
-    """Whether a ``Reshape`` copies a size by 0 of a tensor of another rank: ncnn counts from the last."""
+    """Whether a ``Reshape`` copies a size by 0 of a tensor of another rank: ncnn counts from the last.
+
+    The first one is not written.
+    """
     made = {name for words in layers if words[0] == "Reshape" for name in blobs_of(words, outputs=True)}
     for node in case.model.graph.node:
         if made & {*node.output} and node.op_type == "Reshape" and {*node.input[:2]} <= values.keys():
-            sizes = values[node.input[1]].tolist()
-            if 0 in sizes and len(sizes) != values[node.input[0]].ndim:
+            sizes, shape = values[node.input[1]].tolist(), values[node.input[0]].shape
+            copied = (1,) * len(sizes) + shape[1:]
+            axes = [axis for axis, size in enumerate(sizes) if axis and not size]
+            if any(copied[axis - len(sizes)] != shape[axis] for axis in axes):
                 return True
     return False
 

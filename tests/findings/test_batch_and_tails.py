@@ -325,11 +325,12 @@ def test_what_moves_data_behind_another_layer_stays() -> None:
         (node("ReduceMax", "x", axes=[1]), ()),
         (node("ReduceMax", "x"), ()),
         (node("Slice", "x a i a"), ("Slice",)),
+        (node("Slice", "x a e a"), ()),
         (node("Relu", "x"), ()),
     ],
 )
 def test_the_legacy_converter_has_no_first_axis(operator: onnx.NodeProto, expected: tuple[str, ...]) -> None:
-    made = case([operator], {"x": array(1, 2)}, {"i": np.int64([0]), "a": np.int64([0])})
+    made = case([operator], {"x": array(1, 2)}, {"i": np.int64([0]), "a": np.int64([0]), "e": np.int64([1])})
     assert along_first_axis(made) == expected
     bad = verdict("onnx2ncnn/cpu", Kind.SHAPE_MISMATCH, output="y")
     conversion = converted("7767517\n1 1\nInput x 0 1 x\n", {"x": None}, None, "onnx2ncnn")

@@ -57,7 +57,10 @@ def converted(param: str) -> SimpleNamespace:
         ("MemoryData m 0 1 m\nBinaryOp r 2 1 a m b 0=6\nSoftmax q 1 1 b y 0=0\n", POOLED_AXES),
         ("ReLU r 1 1 a b\nReduction q 1 1 b y 0=0\n", POOLED_AXES),
         ("PReLU r 1 1 a b\nPixelShuffle q 1 1 b y 0=2\n", POOLED_AXES),
-        ("Convolution r 1 1 a y 0=1 1=1\n", POOLED_AXES),
+        ("Convolution r 1 1 a y 0=1 1=2\n", POOLED_AXES),
+        ("Convolution r 1 1 a y 0=1 1=1 11=1 4=1\n", POOLED_AXES),
+        ("Convolution r 1 1 a y 0=1 1=1 11=1 4=0\n", ""),
+        ("Convolution r 1 1 a b 0=1 1=1\nSoftmax q 1 1 b y 0=1\n", POOLED_AXES),
         ("ReLU a name 1 1 a y\n", ""),
         ("LSTM l 1 1 x b 0=1\nReLU r 1 1 b c\nPermute p 1 1 c y 0=2\n", RECURRENT_AXES),
         ("GRU l 1 1 x b 0=1\nReLU r 1 1 b y\n", ""),
@@ -150,10 +153,20 @@ def test_one_index_keeps_its_axis_where_something_counts_axes(
 
 
 @pytest.mark.parametrize(
-    ("sizes", "expected"), [([0, 0, -1], ZERO_COPIES), ([0, 0, 1, -1], ""), ([1, 1, -1], "")]
+    ("shape", "sizes", "expected"),
+    [
+        ((1, 1, 2, 2), [0, 0, -1], ZERO_COPIES),
+        ((1, 2, 2, 3), [0, 0, -1], ""),
+        ((1, 1, 2, 2), [0, -1], ""),
+        ((1, 2, 3), [0, 0, 3, 1], ZERO_COPIES),
+        ((1, 1, 2, 2), [0, 0, 1, -1], ""),
+        ((1, 1, 2, 2), [1, 1, -1], ""),
+    ],
 )
-def test_a_size_that_is_copied_to_another_number_of_axes(sizes: list[int], expected: str) -> None:
-    made = case([node("Reshape", "x s")], {"x": array(1, 1, 2, 2)}, {"s": np.int64(sizes)})
+def test_a_size_that_is_copied_to_another_number_of_axes(
+    shape: tuple[int, ...], sizes: list[int], expected: str
+) -> None:
+    made = case([node("Reshape", "x s")], {"x": array(*shape)}, {"s": np.int64(sizes)})
     param = "7767517\n2 2\nInput x 0 1 x\nReshape y 1 1 x y 0=-1\n"
     assert legacy_message(made, converted(param)) == expected
     assert legacy_message(made, converted(param.replace("Reshape", "Noop"))) == ""
@@ -227,10 +240,11 @@ def test_a_convolution_without_a_kernel(
         ({"auto_pad": "SAME_UPPER", "ceil_mode": 1}, CEIL_OVER_SAME),
         ({"auto_pad": "SAME_LOWER", "ceil_mode": 0}, ""),
         ({"auto_pad": "VALID", "ceil_mode": 1}, ""),
+        ({"auto_pad": "SAME_UPPER", "ceil_mode": 1, "kernel_shape": [1, 1, 2]}, ""),
     ],
 )
 def test_a_pooling_that_is_told_two_ways_of_padding(attributes: dict, expected: str) -> None:
-    made = case([node("MaxPool", "x", kernel_shape=[2], **attributes)], {"x": array(1, 1, 2)})
+    made = case([node("MaxPool", "x", **{"kernel_shape": [2], **attributes})], {"x": array(1, 1, 2)})
     assert legacy_message(made, converted(NOTHING)) == expected
 
 
@@ -245,6 +259,7 @@ def test_a_pooling_that_is_told_two_ways_of_padding(attributes: dict, expected: 
         ((1, 2, 2), {"axis": 2}, 11, ""),
         ((1, 2, 2), {"axis": -1}, 11, ""),
         ((1, 2, 2), {"axis": -2}, 11, NOT_FLATTENED),
+        ((1, 3, 1, 1), {"axis": 1}, 11, ""),
     ],
 )
 def test_a_softmax_over_several_axes(
@@ -255,13 +270,21 @@ def test_a_softmax_over_several_axes(
 
 
 @pytest.mark.parametrize(
-    ("shape", "layer", "expected"),
-    [((1, 1, 2, 2), "Gemm", PRODUCT_AS_GEMM), ((2, 2), "Gemm", ""), ((1, 1, 2, 2), "MatMul", "")],
+    ("shape", "layer", "behind", "expected"),
+    [
+        ((1, 2, 2, 2), "Gemm", False, PRODUCT_AS_GEMM),
+        ((1, 1, 2, 2), "Gemm", False, ""),
+        ((1, 1, 2, 2), "Gemm", True, PRODUCT_AS_GEMM),
+        ((1, 2, 2), "Gemm", True, ""),
+        ((2, 2), "Gemm", True, ""),
+        ((1, 2, 2, 2), "MatMul", False, ""),
+    ],
 )
 def test_stacked_matrices_are_not_multiplied_by_a_gemm(
-    shape: tuple[int, ...], layer: str, expected: str
+    shape: tuple[int, ...], layer: str, behind: bool, expected: str
 ) -> None:
-    made = case([node("MatMul", "x w")], {"x": array(*shape), "w": array(*shape)})
+    nodes = [node("MatMul", "x w"), *([node("Relu", "y", "z")] if behind else [])]
+    made = case(nodes, {"x": array(*shape), "w": array(*shape)}, outputs=("z",) if behind else ("y",))
     param = f"7767517\n3 3\nInput x 0 1 x\nInput w 0 1 w\n{layer} y 2 1 x w y\n"
     assert legacy_message(made, converted(param)) == expected
 
