@@ -20,6 +20,7 @@ from fuzzconv.findings.parameters import (
     INTEGERS,
     LIST_AS_INDEX,
     SAME_OF_ONE,
+    TWO_OF_MANY,
     WITHOUT_AXES,
     WITHOUT_KEEPDIMS,
     WITHOUT_PADS,
@@ -49,6 +50,8 @@ def passes_tell(judgement: Judgement, verdict: Verdict) -> str:
         return "pnnx.param has a recurrent operator with a state and without a bias"
     if message == SAME_OF_ONE and "F.pad" in text:
         return "pnnx.param has the pads that auto_pad means for strides of 1"
+    if message == TWO_OF_MANY:
+        return "pnnx.param compares two of the operands"
     if message == NEAREST:
         return f"{_BY_RULE}, the one that F.interpolate has"
     fused = message.removeprefix(FUSED) if message.startswith(FUSED) else ""

@@ -14,7 +14,7 @@ from fuzzconv.case import Array, Case
 from fuzzconv.converters.conversion import Conversion
 from fuzzconv.findings.batch import written_constants
 from fuzzconv.findings.draft import stored_tensors
-from fuzzconv.findings.parameters import SAME, blobs_of, layer_lines, settings_of
+from fuzzconv.findings.parameters import OPERANDS, SAME, TWO_OF_MANY, blobs_of, layer_lines, settings_of
 from fuzzconv.findings.rebuild import tensor_values
 from fuzzconv.findings.subgraph import moving_nodes
 from fuzzconv.findings.tails import RECURRENT_LAYERS
@@ -42,7 +42,16 @@ SHORTENED = "constant whose first axis is left out, joined along that axis"
 MESSAGES = frozenset(
     {POOLED_AXES, ONE_OPERAND, WITHOUT_ORDER, INDEX_KEEPS_AXIS, FLATTENED, FIVE_SIZES, KERNEL_LEFT_OUT}
     | {KERNEL_OF_THREE, CEIL_OVER_SAME, RECURRENT_AXES, NOT_FLATTENED, PRODUCT_AS_GEMM, CROPS_NOTHING}
-    | {LOWER_RANK, DEFAULT_AXIS, DEFAULT_ORDER, GATHER_DEFAULT, ZERO_COPIES, PAD_OF_ONE, SHORTENED}
+    | {
+        LOWER_RANK,
+        DEFAULT_AXIS,
+        DEFAULT_ORDER,
+        GATHER_DEFAULT,
+        ZERO_COPIES,
+        PAD_OF_ONE,
+        SHORTENED,
+        TWO_OF_MANY,
+    }
 )
 
 _EACH_ALONE = frozenset(
@@ -84,6 +93,8 @@ def legacy_message(case: Case, conversion: Conversion) -> str:
     values = tensor_values(case) or {}
     if any(words[0] == "Eltwise" and words[2] == "1" for words in layers):
         return ONE_OPERAND
+    if any(words[0] == "BinaryOp" and int(words[2]) > OPERANDS for words in layers):
+        return TWO_OF_MANY
     unordered = {n for w in layers if _permutes_nothing(w) for n in blobs_of(w, outputs=True)}
     if unordered:
         given = any(n.attribute and unordered & {*n.output} for n in case.model.graph.node)

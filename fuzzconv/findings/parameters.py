@@ -33,10 +33,12 @@ NOT_WHOLE = "Interp with a size that is no whole number"
 AXES_MISSING = "ExpandDims with fewer axes than Unsqueeze"
 SAME_OF_ONE = "pads of auto_pad that take no notice of strides"
 INTEGERS = "integer input that a layer computes with in floating point"
+TWO_OF_MANY = "Max or Min of more than two operands, of which two are taken"
 BIAS_AS_STATE = "bias of a recurrent layer given as its state"
 MESSAGES = frozenset(
     {LIST_AS_INDEX, WITHOUT_AXES, WITHOUT_KEEPDIMS, WITHOUT_PADS, WITHOUT_SIZES, FOUR_REPEATS}
     | {FOLDED_ALONG_ROWS, ELLIPSIS, NOT_WHOLE, AXES_MISSING, BIAS_AS_STATE, INTEGERS, SAME_OF_ONE}
+    | {TWO_OF_MANY}
 )
 
 _SELECT_OF_LIST = re.compile(r"^Tensor\.select .*\bindex=\(", re.MULTILINE)
@@ -45,6 +47,8 @@ _SELECT = re.compile(r"^(Tensor\.select|Tensor\.slice|torch\.unbind) ", re.MULTI
 _SPLIT_IN_EQUAL_PARTS = re.compile(r"^torch\.split .*\bsplit_size_or_sections=None", re.MULTILINE)
 _LINEAR_OF_ROWS = re.compile(r"^Reshape +linearbn1d_\d+_ncnnreshape", re.MULTILINE)
 """A Linear with a BatchNorm in it, applied to more than rows: the norm's channels are no columns then."""
+_COMPARED = re.compile(r"\b(max|min)\(|^torch\.(max|min)\w* ", re.MULTILINE)
+_COMPARING = frozenset({"Max", "Min"})
 _NO_AXES = "-23303=0"
 """How a ``.param`` says that ``Reduction`` has no axes; for all axes it has a flag, or lists them."""
 _AXES = "-23303"
@@ -57,6 +61,8 @@ SAME = frozenset({b"SAME_UPPER", b"SAME_LOWER"})
 """Values of ``auto_pad`` that keep as many elements as there are strides."""
 _BIAS, _STATE, _PEEPHOLE = 3, 5, 7
 """Places of a recurrent node's bias, first state and peephole weights among its inputs."""
+OPERANDS = 2
+"""Operands of a ``BinaryOp``."""
 _PADS = ("0", "1", "2", "3", "7", "8")
 """Keys of ``Padding``'s sizes: top, bottom, left, right, front, behind."""
 
@@ -73,6 +79,8 @@ def parameter_message(case: Case, conversion: Conversion) -> str:
     nodes = [case.model.graph.node[position] for position in sorted(moving_nodes(case))]
     if any(node.op_type == "Einsum" and len(node.input) > 1 and _has_ellipsis(node) for node in nodes):
         return ELLIPSIS
+    if text and _compares_two_of_many(nodes, text):
+        return TWO_OF_MANY
     if any(words[0] == "Interp" and _SIZED & _fractions(words) for words in layers):
         return NOT_WHOLE
     if bias_is_state(nodes, layers):
@@ -203,6 +211,13 @@ def _shortens(node: onnx.NodeProto, values: Mapping[str, Array]) -> bool:
     """Whether a reduction leaves fewer elements; along axes of size 1 it does no harm to reduce none."""
     known = {node.input[0], node.output[0]} <= values.keys()
     return not known or values[node.output[0]].size < values[node.input[0]].size
+
+
+def _compares_two_of_many(nodes: Iterable[onnx.NodeProto], text: str) -> bool:
+    """Whether ``pnnx.param`` compares less often than it takes for more than two operands."""
+    counts = [len(node.input) for node in nodes if node.op_type in _COMPARING]
+    needed = sum(count - 1 for count in counts)
+    return max(counts, default=0) > OPERANDS and len(_COMPARED.findall(text)) < needed
 
 
 def _reduces_all(node: onnx.NodeProto) -> bool:

@@ -32,6 +32,7 @@ from fuzzconv.findings.legacy import (
     ZERO_COPIES,
     legacy_message,
 )
+from fuzzconv.findings.parameters import TWO_OF_MANY
 from fuzzconv.findings.signature import signature_of
 from fuzzconv.verdict import Kind
 
@@ -75,6 +76,12 @@ def test_an_eltwise_of_one_operand() -> None:
     param = "7767517\n2 2\nInput x 0 1 x\nEltwise y {} 0=1\n"
     assert legacy_message(ONE, converted(param.format("1 1 x y"))) == ONE_OPERAND
     assert legacy_message(ONE, converted(param.format("2 1 x x y"))) == ""
+
+
+def test_two_operands_of_a_maximum_of_three() -> None:
+    param = "7767517\n2 2\nInput x 0 1 x\nBinaryOp y {} y 0=4\n"
+    assert legacy_message(ONE, converted(param.format("3 1 x x x"))) == TWO_OF_MANY
+    assert legacy_message(ONE, converted(param.format("2 1 x x"))) == ""
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ from types import SimpleNamespace
 import numpy as np
 import onnx
 import pytest
-from small_cases import array, case, judgement, node, verdict
+from small_cases import FED, array, case, judgement, node, verdict
 
+from fuzzconv.findings.evidence import passes_tell
 from fuzzconv.findings.parameters import (
     AXES_MISSING,
     BIAS_AS_STATE,
@@ -18,6 +19,7 @@ from fuzzconv.findings.parameters import (
     LIST_AS_INDEX,
     NOT_WHOLE,
     SAME_OF_ONE,
+    TWO_OF_MANY,
     WITHOUT_KEEPDIMS,
     WITHOUT_PADS,
     WITHOUT_SIZES,
@@ -59,6 +61,29 @@ def test_a_select_with_a_list_of_indices_is_one_cause(
     if stage == "run":
         assert telling_message(found, bad) == expected
     assert parameter_message(ONE, converted(pnnx=SELECT.format(1))) == ""
+
+
+@pytest.mark.parametrize(
+    ("operator", "operands", "expression", "expected"),
+    [
+        ("Max", "x x x", "max(@0,@0)", TWO_OF_MANY),
+        ("Min", "x x x x", "min(min(@0,@0),@0)", TWO_OF_MANY),
+        ("Max", "x x x", "max(max(@0,@0),@0)", ""),
+        ("Max", "x x", "max(@0,@0)", ""),
+        ("Sum", "x x x", "add(@0,@0)", ""),
+    ],
+)
+def test_two_of_many_operands_are_compared(
+    operator: str, operands: str, expression: str, expected: str
+) -> None:
+    made = case([node(operator, operands)], {"x": array(1, 2)})
+    pnnx = f"7767517\n1 1\npnnx.Expression e 1 1 0 1 expr={expression}\n"
+    assert parameter_message(made, converted(pnnx=pnnx)) == expected
+    bad = verdict("pnnx:fp16=0/cpu", Kind.DIVERGENCE, output="y")
+    conversion = converted(pnnx=pnnx)
+    conversion.feedings = FED
+    found = judgement(made, bad, conversions={"pnnx:fp16=0": conversion})
+    assert bool(passes_tell(found, bad)) is bool(expected)
 
 
 @pytest.mark.parametrize(
