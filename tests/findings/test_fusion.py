@@ -56,19 +56,23 @@ EXACT = "7767517\n1 1\nF.gelu g 1 1 0 1 #1=(1,2)f32\n"
 
 
 @pytest.mark.parametrize(
-    ("operator", "error", "pnnx", "expected"),
+    ("operators", "error", "pnnx", "expected"),
     [
         ("Tanh", 4.7e-4, EXACT, GELU),
         ("Tanh", 4.7e-3, EXACT, ""),
         ("Tanh", 4.7e-4, EXACT.replace("0 1 #", "0 1 approximate=tanh #"), ""),
         ("Tanh", 4.7e-4, "", ""),
         ("Erf", 4.7e-4, EXACT, ""),
+        ("Tanh Erf", 4.7e-4, EXACT, ""),
+        ("Tanh Erf", 4.7e-4, f"{EXACT}pnnx.Expression e 1 1 0 2 expr=erf(@0)\n", GELU),
+        ("Tanh Erf", 4.7e-4, f"{EXACT}{EXACT}", GELU),
     ],
 )
 def test_the_tanh_form_taken_for_the_exact_one_is_a_cause_for_small_errors_only(
-    operator: str, error: float, pnnx: str, expected: str
+    operators: str, error: float, pnnx: str, expected: str
 ) -> None:
-    made = case([node(operator, "x", "t"), node("Mul", "x t")], {"x": array(1, 2)})
+    nodes = [node(operator, "x", operator) for operator in operators.split()]
+    made = case([*nodes, node("Mul", f"x {nodes[0].output[0]}")], {"x": array(1, 2)})
     bad = verdict("pnnx:fp16=0/cpu", Kind.DIVERGENCE, output="y", max_rel=error)
     conversion = SimpleNamespace(
         converter="pnnx", param=ONE, feedings=FED, files={"pnnx.param": pnnx.encode()}
