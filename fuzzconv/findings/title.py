@@ -68,6 +68,7 @@ from fuzzconv.findings.traits import LARGE, OLD_OPSET, split_operator
 from fuzzconv.findings.wordless import (
     CONSTANT_OUTPUT,
     FILLED,
+    FOLDED_OUTPUT,
     LONE_OPERAND,
     MADE_BY_NONE,
     NOT_FILLED,
@@ -103,7 +104,8 @@ _ANY = {
     GELU: "Gelu written out in its tanh form",
     UNREAD_NUMBER: "a constant of one element of a type that is not read (float64, bfloat16, int16, …)",
     LONE_OPERAND: "an operator of two whose first operand is a scalar constant or its only one",
-    MADE_BY_NONE: "an output that is an input or a constant",
+    MADE_BY_NONE: "an output that is an input",
+    FOLDED_OUTPUT: "an output that is computed from constants alone",
     UNKNOWN_TORCH: "an operator that stays torch's",
     CONSTANT_AS_BLOB: "a layer of one input that is given a constant (axes, pads) as a second one",
     STATE_KEEPS_IT: "a recurrent layer whose constant state keeps its batch axis",

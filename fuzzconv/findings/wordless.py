@@ -21,6 +21,7 @@ from fuzzconv.verdict import Kind, Verdict
 
 SHARED_IN_SUM = "further operand of Sum that is used elsewhere"
 MADE_BY_NONE = "output that no node makes"
+FOLDED_OUTPUT = "output that is computed from constants alone"
 FILLED = "integer input that the shape inference fills with a number of its own"
 NOT_FILLED = "integer input that the shape inference does not fill"
 CONSTANT_OUTPUT = "constant as an output of the graph"
@@ -70,7 +71,7 @@ def wordless_message(case: Case, verdict: Verdict) -> str:
         return FILLED if filled else NOT_FILLED
     if NO_PARAMETER in said and any(map(_is_unread_number, stored_tensors(case))):
         return UNREAD_NUMBER
-    if NO_PARAMETER in said and has_output_of_none(case):
+    if NO_PARAMETER in said and output_of_none(case):
         return CONSTANT_OUTPUT
     if _shares_in_sum(case) and _NOT_IN_MAP.search(said):
         return SHARED_IN_SUM
@@ -84,7 +85,7 @@ def wordless_message(case: Case, verdict: Verdict) -> str:
         return SHARED_IN_SUM
     if HEAP.search(said) and gathers_list(case):
         return LIST_AS_INDEX
-    return MADE_BY_NONE if has_output_of_none(case) else ""
+    return output_of_none(case)
 
 
 def _is_unread_number(tensor: onnx.TensorProto) -> bool:
@@ -113,8 +114,12 @@ def _shares_in_sum(case: Case) -> bool:
     return any(readers[name] > 1 for node in sums for name in node.input[_NOT_UNROLLED:])
 
 
-def has_output_of_none(case: Case) -> bool:
-    """Whether an output is a constant or an input, or will be when nodes that do nothing are taken out."""
+def output_of_none(case: Case, lost: str = "") -> str:
+    """What the lost output, or any, is if no node makes it: an input or a constant, once idle nodes are gone.
+
+    pnnx gives the one a new name too few (``canonicalize.cpp``) and expects the other of a run that has no
+    such output (``shape_inference.cpp``).
+    """
     graph = case.model.graph
     moving = [graph.node[position] for position in moving_nodes(case)]
     made = {name for node in moving if node.op_type not in _NOTHING_DONE for name in node.output}
@@ -123,4 +128,6 @@ def has_output_of_none(case: Case) -> bool:
     def origin(name: str) -> str:
         return origin(passed[name]) if name in passed else name
 
-    return any(origin(output.name) not in made for output in graph.output)
+    outputs = [lost] if lost else [output.name for output in graph.output]
+    origins = set(map(origin, outputs)) - made
+    return MADE_BY_NONE if origins & case.inputs.keys() else FOLDED_OUTPUT if origins else ""

@@ -14,6 +14,7 @@ from fuzzconv.findings.signature import signature_of
 from fuzzconv.findings.wordless import (
     CONSTANT_OUTPUT,
     FILLED,
+    FOLDED_OUTPUT,
     LONE_OPERAND,
     MADE_BY_NONE,
     NOT_FILLED,
@@ -57,7 +58,7 @@ IDENTITY_OUT = case([node("Identity", "x", "i"), node("Abs", "x")], X, outputs=(
         (LIST, "double free or corruption (out)", LIST_AS_INDEX),
         (LIST, "############# pass_level3", ""),
         (ONE, "double free or corruption (out)", ""),
-        (CONSTANT_OUT, HEAP, MADE_BY_NONE),
+        (CONSTANT_OUT, HEAP, FOLDED_OUTPUT),
         (IDENTITY_OUT, "(it printed nothing)", MADE_BY_NONE),
         (IDENTITY_OUT, "what():  map::at", CONSTANT_OUTPUT),
         (FED_INDEX, "ort Run failed Non-zero status code returned while running Gather node.", FILLED),
@@ -66,9 +67,9 @@ IDENTITY_OUT = case([node("Identity", "x", "i"), node("Abs", "x")], X, outputs=(
         (
             CONSTANT_OUT,
             "shape_inference ...   10:02 [W:onnxruntime:, graph.cc:44] Removing initializer",
-            MADE_BY_NONE,
+            FOLDED_OUTPUT,
         ),
-        (FOLDED_OUT, HEAP, MADE_BY_NONE),
+        (FOLDED_OUT, HEAP, FOLDED_OUTPUT),
         (case([node("Abs", "x")], X), HEAP, ""),
     ],
 )
@@ -136,7 +137,7 @@ def test_a_number_of_a_type_without_a_reader_has_a_crash_of_its_own(
     assert wordless_message(made, crashed) == expected
 
 
-@pytest.mark.parametrize(("route", "expected"), [("pnnx:fp16=1/cpu", ""), ("pnnx:fp16=0/cpu", MADE_BY_NONE)])
+@pytest.mark.parametrize(("route", "expected"), [("pnnx:fp16=1/cpu", ""), ("pnnx:fp16=0/cpu", FOLDED_OUTPUT)])
 def test_doubles_written_in_half_damage_the_heap_by_themselves(route: str, expected: str) -> None:
     made = case([node("Cosh", "x")], X, {"w": np.float64([1, 2])}, outputs=("y", "w"))
     assert wordless_message(made, verdict(route, Kind.CRASH, "convert", message=HEAP)) == expected

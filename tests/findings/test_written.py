@@ -16,7 +16,7 @@ from fuzzconv.findings.batch import ONE_AXIS
 from fuzzconv.findings.parameters import FOLDED_ALONG_ROWS, INTEGERS, WITHOUT_AXES
 from fuzzconv.findings.signature import failures, signature_of
 from fuzzconv.findings.traits import Trait
-from fuzzconv.findings.wordless import MADE_BY_NONE
+from fuzzconv.findings.wordless import FOLDED_OUTPUT, MADE_BY_NONE
 from fuzzconv.findings.written import CONSTANT_AS_BLOB, NOTHING_LEFT, takers_of_lists, telling_message
 from fuzzconv.reference.reference import Reference
 from fuzzconv.verdict import Kind
@@ -93,11 +93,12 @@ def test_where_an_input_is_named_as_an_output_nothing_is_fed(
 
 
 def test_an_output_that_no_node_makes_is_lost_without_a_word_or_with_a_crash() -> None:
-    made = case([node("Abs", "x", "t")], {"x": array(2)}, {"w": array(2)}, outputs=("t", "w"))
-    bad = verdict("pnnx:fp16=0/cpu", Kind.SHAPE_MISMATCH, output="w")
+    made = case([node("Abs", "x", "t")], {"x": array(2)}, {"w": array(2)}, outputs=("t", "w", "x"))
     conversion = SimpleNamespace(converter="pnnx", param=REDUCED, feedings=FED, files={})
-    found = judgement(made, bad, conversions={"pnnx:fp16=0": conversion})
-    assert telling_message(found, bad) == MADE_BY_NONE
+    for lost, expected in (("w", FOLDED_OUTPUT), ("x", MADE_BY_NONE), ("t", "")):
+        bad = verdict("pnnx:fp16=0/cpu", Kind.SHAPE_MISMATCH, output=lost)
+        found = judgement(made, bad, conversions={"pnnx:fp16=0": conversion})
+        assert telling_message(found, bad) == expected
 
 
 ONE_BLOB_ONLY = "invalid bottom_count or top_count for one_blob_only layer 3"
