@@ -14,7 +14,7 @@ from fuzzconv.campaign.settings import CampaignSettings
 from fuzzconv.case import Array, Case
 from fuzzconv.findings.blame import blame_of
 from fuzzconv.findings.finding import Blame, Finding
-from fuzzconv.findings.kin import is_part, is_symptom, is_variant
+from fuzzconv.findings.kin import is_generalised, is_part, is_symptom, is_variant
 from fuzzconv.findings.known import matching
 from fuzzconv.findings.layers import Laboratory
 from fuzzconv.findings.localise import Localised, localise
@@ -139,9 +139,10 @@ def _relation(reduction: Reduction, task: ReduceTask) -> tuple[str, str]:
         if covers(found.signature, new):
             return "duplicate", found.slug
     for found in earlier:
-        pairs = ((found.signature, new), (new, found.signature))
-        kin = any(is_variant(*pair) or is_part(*pair) for pair in pairs)
-        if (found.kind == kind and kin) or is_symptom(found.signature, new):
+        known = found.signature
+        kin = is_variant(known, new) or is_generalised(known, new)
+        kin = kin or is_part(known, new) or is_part(new, known)
+        if (found.kind == kind and kin) or is_symptom(known, new):
             return "variant", found.slug
     return "reduced", ""
 

@@ -15,6 +15,8 @@ import re
 from collections.abc import Collection
 from dataclasses import replace
 
+import onnx
+
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.signature import UNKNOWN_LAYER, covers, same_frame
 from fuzzconv.findings.storage import FIVE_DIMS, IN_LIST, NOT_FLOAT32, TYPED_HALF
@@ -24,7 +26,7 @@ from fuzzconv.findings.written import SYMPTOMS
 _GROUPS = {
     "Reduction": "ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd "
     "ReduceSum ReduceSumSquare",
-    "BinaryOp": "Add Sub Mul Div Pow Max Min Sum Mean",
+    "BinaryOp": "Add Sub Mul Div Pow Max Min",
     "Comparison": "Equal Greater GreaterOrEqual Less LessOrEqual",
     "Logical": "And Or Xor Not",
     "Pooling": "AveragePool MaxPool LpPool",
@@ -55,6 +57,8 @@ _VALUE_IGNORED = re.compile(r"(coordinate_transformation_mode|nearest_mode)=(?!a
 """Attributes whose value nothing is made of, unless it is this one: any of the others is as wrong."""
 _DECISIVE = frozenset({"alpha", "broadcast", "coordinate_transformation_mode", "nearest_mode", OLD_OPSET})
 """Words that no operator beside has an interest in: with them an operator is wrong in whatever company."""
+_ANY_ONE = frozenset({"axis"})
+"""Attributes whose value says little: an operator has to have one."""
 _SIZE = re.compile(r"large|rank=\d+")
 _GROUP_OF = {operator: group for group, names in _GROUPS.items() for operator in names.split()}
 
@@ -73,6 +77,15 @@ def is_variant(known: Signature, other: Signature) -> bool:
         return False
     one, two = grouped(known), grouped(other)
     return covers(one, two) or (same_frame(one, two) and _sizeless(one) == _sizeless(two))
+
+
+def is_generalised(known: Signature, other: Signature) -> bool:
+    """Whether ``known`` is a special case of ``other`` that happened to be found first.
+
+    What it was special in may be how its case was built; an attribute of the same operator had a say in it.
+    """
+    attributes = (_lost_attributes(*pair) for pair in zip(known.operators, other.operators, strict=False))
+    return is_variant(other, known) and not any(attributes)
 
 
 def is_part(known: Signature, other: Signature) -> bool:
@@ -117,6 +130,15 @@ def _differ_in_function(one: str, other: str) -> bool:
     (name, words), (its_name, its_words) = split_operator(_grouped(one)), split_operator(_grouped(other))
     alone = split_operator(one)[0] != split_operator(other)[0] and not words & its_words
     return alone and name == its_name and name in _OF_OWN_FUNCTIONS
+
+
+def _lost_attributes(one: str, other: str) -> set[str]:
+    """The attributes that ``one`` is named with and ``other``, the same operator, is not."""
+    (name, words), (its_name, its_words) = split_operator(one), split_operator(other)
+    if name != its_name or not onnx.defs.has(name):
+        return set()
+    declared = onnx.defs.get_schema(name).attributes.keys() - _ANY_ONE
+    return {word for word in words - its_words if word.partition("=")[0] in declared}
 
 
 def _one_row_in_the_other(one: Signature, other: Signature) -> bool:
