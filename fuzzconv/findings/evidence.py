@@ -18,6 +18,7 @@ from fuzzconv.findings.parameters import (
     BIAS_AS_STATE,
     FOLDED_ALONG_ROWS,
     INTEGERS,
+    LARGEST_OF_ALL,
     LIST_AS_INDEX,
     SAME_OF_ONE,
     TWO_OF_MANY,
@@ -50,6 +51,8 @@ def passes_tell(judgement: Judgement, verdict: Verdict) -> str:
         return "pnnx.param has a recurrent operator with a state and without a bias"
     if message == SAME_OF_ONE and "F.pad" in text:
         return "pnnx.param has the pads that auto_pad means for strides of 1"
+    if message == LARGEST_OF_ALL:
+        return "pnnx.param has a maximum over all elements"
     if message == TWO_OF_MANY:
         return "pnnx.param compares two of the operands"
     if message == NEAREST:

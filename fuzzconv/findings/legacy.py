@@ -5,9 +5,10 @@ Like ``parameters.py`` for pnnx. onnx2ncnn keeps the names of tensors, so a laye
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import prod
 
+import numpy as np
 import onnx
 
 from fuzzconv.case import Array, Case
@@ -27,6 +28,7 @@ RECURRENT_AXES = "axes that a recurrent layer does not have"
 INDEX_KEEPS_AXIS = "axis that Gather with one index keeps"
 FLATTENED = "product of more than two axes written as an InnerProduct"
 FIVE_SIZES = "Reshape to more axes than a blob has"
+PRODUCT_OF_REST = "Reshape to five axes, of which the last two are multiplied though one says 0 or -1"
 KERNEL_LEFT_OUT = "convolution whose kernel_shape is left out"
 CEIL_OVER_SAME = "ceil_mode=1 written in place of auto_pad"
 CROPS_NOTHING = "Crop along no axis"
@@ -67,7 +69,8 @@ _COUNTING_AXES = frozenset(
 )
 """Layers whose parameters name axes, or that are told apart by how many there are."""
 _MOST_AXES = 4
-"""Axes that sizes are written for, the batch among them."""
+"""Axes that sizes are written for each, the batch among them."""
+_FIVE = 5
 _POOLS = frozenset({"AveragePool", "MaxPool"})
 _CONVOLUTIONS = frozenset({"Conv", "ConvTranspose"})
 _CONVOLUTION_LAYERS = ("Convolution", "Deconvolution")
@@ -93,7 +96,7 @@ def legacy_message(case: Case, conversion: Conversion) -> str:
     values = tensor_values(case) or {}
     if any(words[0] == "Eltwise" and words[2] == "1" for words in layers):
         return ONE_OPERAND
-    if any(words[0] == "BinaryOp" and int(words[2]) > OPERANDS for words in layers):
+    if _takes_two_of_many(case, layers, values):
         return TWO_OF_MANY
     unordered = {n for w in layers if _permutes_nothing(w) for n in blobs_of(w, outputs=True)}
     if unordered:
@@ -116,8 +119,9 @@ def legacy_message(case: Case, conversion: Conversion) -> str:
         return GATHER_DEFAULT
     if _gathers_one_inside(case, layers):
         return INDEX_KEEPS_AXIS
-    if _reshapes_to_five(case, values):
-        return FIVE_SIZES
+    five = [sizes for sizes in _sizes(case, values) if len(sizes) == _FIVE]
+    if five:
+        return PRODUCT_OF_REST if any(min(sizes[-2:]) < 1 for sizes in five) else FIVE_SIZES
     if _copies_another_axis(case, layers, values):
         return ZERO_COPIES
     if _multiplies_matrices(case, layers, values):
@@ -150,6 +154,19 @@ def _without_kernel(case: Case, layers: Sequence[Sequence[str]]) -> str:
     return KERNEL_OF_THREE if all("kernel_shape" in names for names in told) else KERNEL_LEFT_OUT
 
 
+def _takes_two_of_many(case: Case, layers: Sequence[Sequence[str]], values: Mapping[str, Array]) -> bool:
+    """Whether a ``BinaryOp`` of more than two operands has another result than its first two have."""
+    large = [words for words in layers if words[0] == "BinaryOp" and int(words[2]) > OPERANDS]
+    made = {name for words in large for name in blobs_of(words, outputs=True)}
+    for node in case.model.graph.node:
+        known = {*node.input, *node.output} <= values.keys() and len(node.input) > OPERANDS
+        if known and made & {*node.output}:
+            extreme = np.maximum if node.op_type == "Max" else np.minimum
+            of_two = extreme(*(values[name] for name in node.input[:OPERANDS]))
+            made -= {*node.output} if np.array_equal(of_two, values[node.output[0]]) else set()
+    return bool(made)
+
+
 def _rounds_padded_up(case: Case) -> bool:
     """Whether a pooling has both ``ceil_mode`` and ``auto_pad``, for which ncnn has one parameter.
 
@@ -163,14 +180,16 @@ def _rounds_padded_up(case: Case) -> bool:
 def _multiplies_matrices(case: Case, layers: Sequence[Sequence[str]], values: Mapping[str, Array]) -> bool:
     """Whether a ``MatMul`` of stacked matrices is written as a ``Gemm``, which takes and makes single ones.
 
-    A stack of one is right, but for the axes that it has, and what is made has not.
+    A stack of one is right, but for the axes that it has, and what is made has not. A vector is no matrix.
     """
     made = {name for words in layers if words[0] == "Gemm" for name in blobs_of(words, outputs=True)}
     read = {name for node in case.model.graph.node for name in node.input}
     nodes = [n for n in case.model.graph.node if n.op_type == "MatMul" and n.output[0] in made]
     shapes = [(values[name].shape, n.output[0]) for n in nodes for name in n.input if name in values]
     return any(
-        prod(shape[:-_OF_MATRIX]) > 1 or (len(shape) > _MOST_OF_PRODUCT and product in read)
+        len(shape) < _OF_MATRIX
+        or prod(shape[:-_OF_MATRIX]) > 1
+        or (len(shape) > _MOST_OF_PRODUCT and product in read)
         for shape, product in shapes
     )
 
@@ -276,10 +295,13 @@ def _gathers_one_inside(case: Case, layers: Sequence[Sequence[str]]) -> bool:
     return _read_by_axes(layers, lambda words: bool(made & set(blobs_of(words, outputs=True))))
 
 
-def _reshapes_to_five(case: Case, values: Mapping[str, Array]) -> bool:
-    """Whether a ``Reshape`` makes five axes or more: onnx2ncnn has no sizes for them."""
-    made = {node.output[0] for node in case.model.graph.node if node.op_type == "Reshape"}
-    return any(values[name].ndim > _MOST_AXES for name in made & values.keys())
+def _sizes(case: Case, values: Mapping[str, Array]) -> Iterator[list[int]]:
+    """The sizes that each ``Reshape`` is given, in an attribute or as an operand."""
+    for node in case.model.graph.node:
+        if node.op_type == "Reshape" and len(node.input) > 1 and node.input[1] in values:
+            yield values[node.input[1]].tolist()
+        elif node.op_type == "Reshape":
+            yield from ([*a.ints] for a in node.attribute if a.name == "shape")
 
 
 def _copies_another_axis(case: Case, layers: Sequence[Sequence[str]], values: Mapping[str, Array]) -> bool:

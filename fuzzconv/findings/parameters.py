@@ -34,11 +34,12 @@ AXES_MISSING = "ExpandDims with fewer axes than Unsqueeze"
 SAME_OF_ONE = "pads of auto_pad that take no notice of strides"
 INTEGERS = "integer input that a layer computes with in floating point"
 TWO_OF_MANY = "Max or Min of more than two operands, of which two are taken"
+LARGEST_OF_ALL = "Max or Min of one operand, taken for the largest or smallest of its elements"
 BIAS_AS_STATE = "bias of a recurrent layer given as its state"
 MESSAGES = frozenset(
     {LIST_AS_INDEX, WITHOUT_AXES, WITHOUT_KEEPDIMS, WITHOUT_PADS, WITHOUT_SIZES, FOUR_REPEATS}
     | {FOLDED_ALONG_ROWS, ELLIPSIS, NOT_WHOLE, AXES_MISSING, BIAS_AS_STATE, INTEGERS, SAME_OF_ONE}
-    | {TWO_OF_MANY}
+    | {TWO_OF_MANY, LARGEST_OF_ALL}
 )
 
 _SELECT_OF_LIST = re.compile(r"^Tensor\.select .*\bindex=\(", re.MULTILINE)
@@ -48,6 +49,7 @@ _SPLIT_IN_EQUAL_PARTS = re.compile(r"^torch\.split .*\bsplit_size_or_sections=No
 _LINEAR_OF_ROWS = re.compile(r"^Reshape +linearbn1d_\d+_ncnnreshape", re.MULTILINE)
 """A Linear with a BatchNorm in it, applied to more than rows: the norm's channels are no columns then."""
 _COMPARED = re.compile(r"\b(max|min)\(|^torch\.(max|min)\w* ", re.MULTILINE)
+_OF_ALL = re.compile(r"^torch\.(max|min) ", re.MULTILINE)
 _COMPARING = frozenset({"Max", "Min"})
 _NO_AXES = "-23303=0"
 """How a ``.param`` says that ``Reduction`` has no axes; for all axes it has a flag, or lists them."""
@@ -79,6 +81,8 @@ def parameter_message(case: Case, conversion: Conversion) -> str:
     nodes = [case.model.graph.node[position] for position in sorted(moving_nodes(case))]
     if any(node.op_type == "Einsum" and len(node.input) > 1 and _has_ellipsis(node) for node in nodes):
         return ELLIPSIS
+    if _OF_ALL.search(text) and any(n.op_type in _COMPARING and len(n.input) == 1 for n in nodes):
+        return LARGEST_OF_ALL
     if text and _compares_two_of_many(nodes, text):
         return TWO_OF_MANY
     if any(words[0] == "Interp" and _SIZED & _fractions(words) for words in layers):

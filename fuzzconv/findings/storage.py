@@ -81,9 +81,9 @@ def storage_cause(case: Case, verdict: Verdict, traits: Collection[Trait]) -> tu
     such constants; a crash and unread weights come from the reader of constants.
     """
     words = sorted({trait.word for trait in traits if trait.word.startswith(EXTERNAL)})
-    if words and verdict.kind not in RESULTS:
-        return (f"constants({words[-1]})",)
     converter = verdict.route.converter
+    if words and (verdict.kind not in RESULTS or converter == "onnx2ncnn"):  # which reads none of it
+        return (f"constants({words[-1]})",)
     if converter == "pnnx" and any(trait.word == "typed field" for trait in traits):
         typed = {_storage(tensor, converter) for tensor in stored_tensors(case)} & {TYPED_HALF}
         if typed:

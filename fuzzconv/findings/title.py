@@ -40,6 +40,7 @@ from fuzzconv.findings.legacy import (
     PAD_OF_ONE,
     POOLED_AXES,
     PRODUCT_AS_GEMM,
+    PRODUCT_OF_REST,
     RECURRENT_AXES,
     SHORTENED,
     WITHOUT_ORDER,
@@ -53,6 +54,7 @@ from fuzzconv.findings.parameters import (
     FOLDED_ALONG_ROWS,
     FOUR_REPEATS,
     INTEGERS,
+    LARGEST_OF_ALL,
     LIST_AS_INDEX,
     NOT_WHOLE,
     SAME_OF_ONE,
@@ -73,6 +75,7 @@ from fuzzconv.findings.wordless import (
     MADE_BY_NONE,
     NOT_FILLED,
     SHARED_IN_SUM,
+    TRANSPOSED_UNREAD,
     UNREAD_NUMBER,
 )
 from fuzzconv.findings.written import CONSTANT_AS_BLOB, NOTHING_LEFT, WEIGHT_AS_BLOB
@@ -135,6 +138,9 @@ _ANY = {
     AXES_MISSING: "Unsqueeze with several axes, one of which is taken for the batch,",
     BIAS_AS_STATE: "a recurrent layer whose bias is taken for its state",
     INDEX_KEEPS_AXIS: "a layer behind Gather with one index, whose axis is kept,",
+    PRODUCT_OF_REST: "Reshape to five axes with 0 or -1 among the last two",
+    LARGEST_OF_ALL: "Max or Min of one operand, taken for one over its elements,",
+    TRANSPOSED_UNREAD: "a transposed matrix of another type than float32 in a typed field",
     FIVE_SIZES: "Reshape to five axes or more",
     FLATTENED: "MatMul of more than two axes, which are lost,",
     KERNEL_LEFT_OUT: "kernel_shape left out",

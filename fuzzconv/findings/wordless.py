@@ -26,6 +26,7 @@ FILLED = "integer input that the shape inference fills with a number of its own"
 NOT_FILLED = "integer input that the shape inference does not fill"
 CONSTANT_OUTPUT = "constant as an output of the graph"
 UNREAD_NUMBER = "number of a type that the converter does not read"
+TRANSPOSED_UNREAD = "transposed matrix of a type that the converter does not read"
 LONE_OPERAND = "operand that has no second one, or a scalar in front of it"
 
 HEAP = re.compile(
@@ -36,6 +37,8 @@ _WORDLESS = re.compile(
     r"#+ pass_\w+( onnx)?|\(it printed nothing\)|"
     rf"(SIG\w+: )?shape_inference \.\.\.(.*\[W:onnxruntime.*)?|{HEAP.pattern}"
 )
+_NO_MEMORY = "SIGSEGV"
+_SWAPPED = [1, 0]
 _INDEX = "CHECK failed: (index)"
 """What protobuf says of an element that a list does not have."""
 _RUN = "ort Run failed"
@@ -64,6 +67,8 @@ def wordless_message(case: Case, verdict: Verdict) -> str:
     if verdict.kind is not Kind.CRASH or verdict.stage != "convert":
         return ""
     if verdict.route.converter != "pnnx":
+        if verdict.evidence.get("signal") == _NO_MEMORY and _transposes_unread(case):
+            return TRANSPOSED_UNREAD
         return LONE_OPERAND if _INDEX in said and _has_lone_operand(case) else ""
     integers = [array for array in case.inputs.values() if array.dtype.kind in "iu"]
     if _RUN in said and integers:
@@ -105,6 +110,25 @@ def _has_lone_operand(case: Case) -> bool:
         if node.op_type in _BINARY - _TURNED and node.input[0] in scalars:
             return True
     return False
+
+
+def _transposes_unread(case: Case) -> bool:
+    """Whether onnx2ncnn transposes a matrix whose numbers are in no field that it looks into.
+
+    Source: ``fuse_weight_transpose`` of ``onnx2ncnn.cpp``, which reads ``raw_data`` or ``float_data``.
+    """
+    unread = {
+        tensor.name
+        for tensor in stored_tensors(case)
+        if len(tensor.dims) == len(_SWAPPED)
+        and 0 not in tensor.dims
+        and not tensor.HasField("raw_data")
+        and not tensor.float_data
+    }
+    if case.external_data:
+        unread -= {tensor.name for tensor in case.model.graph.initializer}
+    transposing = [n for n in case.model.graph.node if n.op_type == "Transpose" and n.input[0] in unread]
+    return any([*a.ints] == _SWAPPED for node in transposing for a in node.attribute)
 
 
 def _shares_in_sum(case: Case) -> bool:

@@ -48,7 +48,13 @@ from fuzzconv.findings.parameters import MESSAGES as PARAMETER_MESSAGES
 from fuzzconv.findings.storage import RESULTS
 from fuzzconv.findings.subgraph import moving_nodes, operator_nodes
 from fuzzconv.findings.traits import Trait, operators_of, traits_of
-from fuzzconv.findings.wordless import FOLDED_OUTPUT, MADE_BY_NONE, output_of_none, wordless_message
+from fuzzconv.findings.wordless import (
+    CONSTANT_OUTPUT,
+    FOLDED_OUTPUT,
+    MADE_BY_NONE,
+    output_of_none,
+    wordless_message,
+)
 from fuzzconv.judgement import Judgement
 from fuzzconv.verdict import Kind, Verdict
 
@@ -56,7 +62,7 @@ NOTHING_LEFT = "no layer left before the output"
 CONSTANT_AS_BLOB = "layer given a constant as a further input"
 WEIGHT_AS_BLOB = "weight of a layer that is another's operand too"
 SYMPTOMS = BATCH_MESSAGES | PARAMETER_MESSAGES | LEGACY_MESSAGES
-SYMPTOMS |= {FOLDED_OUTPUT, MADE_BY_NONE, NOTHING_LEFT, NEAREST}
+SYMPTOMS |= {CONSTANT_OUTPUT, FOLDED_OUTPUT, MADE_BY_NONE, NOTHING_LEFT, NEAREST}
 """What comes of these is chance: a wrong shape or value, a blob that can't be extracted, a crash."""
 RIGHT_BY_LUCK = (BATCH_MESSAGES - {TRANSPOSED}) | {
     FLATTENED,
@@ -121,6 +127,8 @@ def telling_message(judgement: Judgement, verdict: Verdict) -> str:
     lost = str(verdict.evidence.get("output") or "")
     if conversion.converter == "pnnx" and lost not in read and output_of_none(case, lost):
         return output_of_none(case, lost)
+    if conversion.converter != "pnnx" and lost in {tensor.name for tensor in stored_tensors(case)}:
+        return CONSTANT_OUTPUT
     told = _lacking(case, conversion) or batch_message(judgement, conversion)
     told = told or gelu_message(case, verdict, conversion) or nearest_message(judgement, verdict)
     if not told and verdict.kind in _WRONG_VALUES and conversion.converter == "pnnx":

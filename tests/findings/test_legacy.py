@@ -26,6 +26,7 @@ from fuzzconv.findings.legacy import (
     PAD_OF_ONE,
     POOLED_AXES,
     PRODUCT_AS_GEMM,
+    PRODUCT_OF_REST,
     RECURRENT_AXES,
     SHORTENED,
     WITHOUT_ORDER,
@@ -78,10 +79,15 @@ def test_an_eltwise_of_one_operand() -> None:
     assert legacy_message(ONE, converted(param.format("2 1 x x y"))) == ""
 
 
-def test_two_operands_of_a_maximum_of_three() -> None:
-    param = "7767517\n2 2\nInput x 0 1 x\nBinaryOp y {} y 0=4\n"
-    assert legacy_message(ONE, converted(param.format("3 1 x x x"))) == TWO_OF_MANY
-    assert legacy_message(ONE, converted(param.format("2 1 x x"))) == ""
+@pytest.mark.parametrize(
+    ("operator", "operands", "expected"),
+    [("Max", "x x w", TWO_OF_MANY), ("Min", "x w x", ""), ("Min", "w w x", TWO_OF_MANY), ("Max", "x w", "")],
+)
+def test_two_operands_of_a_maximum_of_three(operator: str, operands: str, expected: str) -> None:
+    made = case([node(operator, operands)], {"x": array(1, 2)}, {"w": array(1, 2) + 1})
+    layer = f"BinaryOp y {len(operands.split())} 1 {operands} y 0=4"
+    param = f"7767517\n3 3\nInput x 0 1 x\nMemoryData w 0 1 w 0=2\n{layer}\n"
+    assert legacy_message(made, converted(param)) == expected
 
 
 @pytest.mark.parametrize(
@@ -209,10 +215,26 @@ def test_a_product_of_many_axes_is_flattened(rank: int, rows: int, behind: bool,
     assert legacy_message(made, converted(param)) == expected
 
 
-@pytest.mark.parametrize(("sizes", "expected"), [([1, 1, 1, 2, 1], FIVE_SIZES), ([1, 1, 2, 1], "")])
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ([1, 1, 1, 2, 1], FIVE_SIZES),
+        ([1, 1, 2, 1], ""),
+        ([1, -1, 1, 1, 1], FIVE_SIZES),
+        ([1, 1, 1, 2, -1], PRODUCT_OF_REST),
+        ([1, 1, 1, 0, 1], PRODUCT_OF_REST),
+        ([1, 1, 1, 1, 2, 1], ""),
+    ],
+)
 def test_a_reshape_to_five_axes(sizes: list[int], expected: str) -> None:
-    made = case([node("Reshape", "x s")], {"x": array(1, 2)}, {"s": np.int64(sizes)})
+    made = case(
+        [node("Reshape", "x s")],
+        {"x": array(1, 1, 1, 1, 2)[..., : 1 + (0 not in sizes)]},
+        {"s": np.int64(sizes)},
+    )
     assert legacy_message(made, converted(NOTHING)) == expected
+    attribute = case([node("Reshape", "x", shape=sizes)], {"x": array(1, 2)}, opset=1)
+    assert legacy_message(attribute, converted(NOTHING)) == expected
 
 
 @pytest.mark.parametrize("operator", ["Conv", "ConvTranspose"])
@@ -284,6 +306,7 @@ def test_a_softmax_over_several_axes(
         ((1, 1, 2, 2), "Gemm", True, PRODUCT_AS_GEMM),
         ((1, 2, 2), "Gemm", True, ""),
         ((2, 2), "Gemm", True, ""),
+        ((2,), "Gemm", False, PRODUCT_AS_GEMM),
         ((1, 2, 2, 2), "MatMul", False, ""),
     ],
 )

@@ -16,6 +16,7 @@ from fuzzconv.findings.parameters import (
     ELLIPSIS,
     FOLDED_ALONG_ROWS,
     FOUR_REPEATS,
+    LARGEST_OF_ALL,
     LIST_AS_INDEX,
     NOT_WHOLE,
     SAME_OF_ONE,
@@ -71,6 +72,9 @@ def test_a_select_with_a_list_of_indices_is_one_cause(
         ("Max", "x x x", "max(max(@0,@0),@0)", ""),
         ("Max", "x x", "max(@0,@0)", ""),
         ("Sum", "x x x", "add(@0,@0)", ""),
+        ("Max", "x", "@0\ntorch.max m 1 1 0 1", LARGEST_OF_ALL),
+        ("Max", "x x", "max(@0,@0)\ntorch.max m 1 1 0 1", ""),
+        ("Min", "x", "@0", ""),
     ],
 )
 def test_two_of_many_operands_are_compared(

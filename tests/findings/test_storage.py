@@ -150,6 +150,12 @@ def test_storage_that_reduction_could_not_make_plain_is_the_cause(
     assert storage_cause(with_tensor("Add", DOUBLE), bad, traits) == expected
 
 
+def test_external_data_of_which_the_legacy_converter_reads_none_makes_wrong_results_too() -> None:
+    bad = verdict("onnx2ncnn/cpu", Kind.DIVERGENCE)
+    found = storage_cause(with_tensor("Mul", DOUBLE), bad, [Trait(0, "external data")])
+    assert found == ("constants(external data)",)
+
+
 def test_a_crash_over_a_double_input_alone_is_its_operators() -> None:
     made = case([node("Relu", "x")], {"x": array(2).astype(np.float64)})
     bad = verdict("pnnx:fp16=0/cpu", Kind.CRASH, "convert")

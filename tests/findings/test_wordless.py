@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 from small_cases import array, case, judgement, node, verdict
 
 from fuzzconv.case import Case
@@ -19,6 +21,7 @@ from fuzzconv.findings.wordless import (
     MADE_BY_NONE,
     NOT_FILLED,
     SHARED_IN_SUM,
+    TRANSPOSED_UNREAD,
     UNREAD_NUMBER,
     wordless_message,
 )
@@ -141,3 +144,27 @@ def test_a_number_of_a_type_without_a_reader_has_a_crash_of_its_own(
 def test_doubles_written_in_half_damage_the_heap_by_themselves(route: str, expected: str) -> None:
     made = case([node("Cosh", "x")], X, {"w": np.float64([1, 2])}, outputs=("y", "w"))
     assert wordless_message(made, verdict(route, Kind.CRASH, "convert", message=HEAP)) == expected
+
+
+@pytest.mark.parametrize(
+    ("stored", "perm", "signal", "expected"),
+    [
+        (TensorProto.DOUBLE, [1, 0], "SIGSEGV", TRANSPOSED_UNREAD),
+        (TensorProto.INT8, [1, 0], "SIGSEGV", TRANSPOSED_UNREAD),
+        (TensorProto.FLOAT, [1, 0], "SIGSEGV", ""),
+        (TensorProto.DOUBLE, [0, 1], "SIGSEGV", ""),
+        (TensorProto.DOUBLE, [1, 0], "SIGABRT", ""),
+    ],
+)
+@pytest.mark.parametrize("raw", [False, True])
+def test_a_transposed_matrix_that_the_legacy_converter_does_not_read(
+    stored: int, perm: list[int], signal: str, raw: bool, expected: str
+) -> None:
+    made = case([node("Transpose", "w", "t", perm=perm), node("Abs", "x")], X)
+    tensor = helper.make_tensor("w", stored, [1, 2], [1, 2])
+    if raw:
+        tensor = numpy_helper.from_array(numpy_helper.to_array(tensor), "w")
+    made.model.graph.initializer.append(tensor)
+    crashed = verdict("onnx2ncnn/cpu", Kind.CRASH, "convert", message="(it printed nothing)", signal=signal)
+    assert wordless_message(made, crashed) == ("" if raw else expected)
+    assert wordless_message(replace(made, external_data=True), crashed) == ""

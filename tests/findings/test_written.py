@@ -16,7 +16,7 @@ from fuzzconv.findings.batch import ONE_AXIS
 from fuzzconv.findings.parameters import FOLDED_ALONG_ROWS, INTEGERS, WITHOUT_AXES
 from fuzzconv.findings.signature import failures, signature_of
 from fuzzconv.findings.traits import Trait
-from fuzzconv.findings.wordless import FOLDED_OUTPUT, MADE_BY_NONE
+from fuzzconv.findings.wordless import CONSTANT_OUTPUT, FOLDED_OUTPUT, MADE_BY_NONE
 from fuzzconv.findings.written import CONSTANT_AS_BLOB, NOTHING_LEFT, takers_of_lists, telling_message
 from fuzzconv.reference.reference import Reference
 from fuzzconv.verdict import Kind
@@ -98,6 +98,16 @@ def test_an_output_that_no_node_makes_is_lost_without_a_word_or_with_a_crash() -
     for lost, expected in (("w", FOLDED_OUTPUT), ("x", MADE_BY_NONE), ("t", "")):
         bad = verdict("pnnx:fp16=0/cpu", Kind.SHAPE_MISMATCH, output=lost)
         found = judgement(made, bad, conversions={"pnnx:fp16=0": conversion})
+        assert telling_message(found, bad) == expected
+
+
+def test_a_constant_output_is_lost_by_the_legacy_converter_whatever_stands_beside_it() -> None:
+    made = case([node("Concat", "x x", axis=1)], {"x": array(1, 2)}, {"w": array(1)}, outputs=("y", "w"))
+    param = "7767517\n3 4\nInput x 0 1 x\nSplit s 1 2 x a b\nConcat y 2 1 a b y 0=0\n"
+    conversion = SimpleNamespace(converter="onnx2ncnn", param=param, feedings=FED, files={})
+    for lost, expected in (("w", CONSTANT_OUTPUT), ("y", "")):
+        bad = verdict("onnx2ncnn/cpu", Kind.SHAPE_MISMATCH, output=lost)
+        found = judgement(made, bad, conversions={"onnx2ncnn": conversion})
         assert telling_message(found, bad) == expected
 
 
