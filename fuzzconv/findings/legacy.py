@@ -33,7 +33,7 @@ KERNEL_LEFT_OUT = "convolution whose kernel_shape is left out"
 CEIL_OVER_SAME = "ceil_mode=1 written in place of auto_pad"
 CROPS_NOTHING = "Crop along no axis"
 LOWER_RANK = "operand of fewer axes, which ncnn broadcasts in a way of its own"
-PRODUCT_AS_GEMM = "MatMul of more than two axes written as a Gemm"
+PRODUCT_AS_GEMM = "MatMul of other than single matrices written as a Gemm"
 DEFAULT_AXIS = "Softmax along the last axis, its default, taken for the second"
 NOT_FLATTENED = "Softmax of older opsets, which is one over all axes from its own on"
 PAD_OF_ONE = "Pad of one axis, of which pads are read that are not there"
@@ -44,16 +44,8 @@ SHORTENED = "constant whose first axis is left out, joined along that axis"
 MESSAGES = frozenset(
     {POOLED_AXES, ONE_OPERAND, WITHOUT_ORDER, INDEX_KEEPS_AXIS, FLATTENED, FIVE_SIZES, KERNEL_LEFT_OUT}
     | {KERNEL_OF_THREE, CEIL_OVER_SAME, RECURRENT_AXES, NOT_FLATTENED, PRODUCT_AS_GEMM, CROPS_NOTHING}
-    | {
-        LOWER_RANK,
-        DEFAULT_AXIS,
-        DEFAULT_ORDER,
-        GATHER_DEFAULT,
-        ZERO_COPIES,
-        PAD_OF_ONE,
-        SHORTENED,
-        TWO_OF_MANY,
-    }
+    | {LOWER_RANK, DEFAULT_AXIS, DEFAULT_ORDER, GATHER_DEFAULT, ZERO_COPIES, PAD_OF_ONE, SHORTENED}
+    | {PRODUCT_OF_REST, TWO_OF_MANY}
 )
 
 _EACH_ALONE = frozenset(

@@ -147,7 +147,7 @@ _ANY = {
     RECURRENT_AXES: "a recurrent layer, which leaves no axis for directions,",
     CROPS_NOTHING: "Slice along the batch alone, written as a Crop without axes,",
     LOWER_RANK: "an operator whose operands have different numbers of axes",
-    PRODUCT_AS_GEMM: "MatMul of more than two axes, written as a Gemm,",
+    PRODUCT_AS_GEMM: "MatMul of what is no single matrix, written as a Gemm,",
     INTEGERS: "a layer that computes with an integer input as if it were floating point",
     PAD_OF_ONE: "Pad of a tensor of one axis",
     LOWER_BATCH: "an operand with a batch and fewer axes than the other one",

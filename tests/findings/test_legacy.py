@@ -9,6 +9,7 @@ import onnx
 import pytest
 from small_cases import array, case, judgement, node, verdict
 
+from fuzzconv.findings import legacy
 from fuzzconv.findings.legacy import (
     CEIL_OVER_SAME,
     CROPS_NOTHING,
@@ -21,6 +22,7 @@ from fuzzconv.findings.legacy import (
     KERNEL_LEFT_OUT,
     KERNEL_OF_THREE,
     LOWER_RANK,
+    MESSAGES,
     NOT_FLATTENED,
     ONE_OPERAND,
     PAD_OF_ONE,
@@ -340,3 +342,8 @@ def test_operands_of_other_ranks(shape: tuple[int, ...], sizes: str, expected: s
 def test_a_pad_of_one_axis(shape: tuple[int, ...], expected: str) -> None:
     made = case([node("Pad", "x p")], {"x": array(*shape)}, {"p": np.int64([0, 1] * len(shape))})
     assert legacy_message(made, converted(NOTHING)) == expected
+
+
+def test_every_cause_that_is_named_is_a_symptom_whatever_it_shows_as() -> None:
+    named = {value for name, value in vars(legacy).items() if name.isupper() and name[0] != "_"}
+    assert {text for text in named if isinstance(text, str)} == MESSAGES
