@@ -40,7 +40,7 @@ from fuzzconv.findings.parameters import BIAS_AS_STATE, recurrent_operators
 from fuzzconv.findings.storage import DOUBLE, is_storage, misstored, storage_cause
 from fuzzconv.findings.tails import absorbed
 from fuzzconv.findings.traits import EXTERNAL, Trait, operators_of, split_operator, traits_of
-from fuzzconv.findings.wordless import HEAP, NO_PARAMETER
+from fuzzconv.findings.wordless import HEAP, NO_FLOATS, NO_PARAMETER, readers_of_no_floats
 from fuzzconv.findings.written import (
     CONSTANT_AS_BLOB,
     RIGHT_BY_LUCK,
@@ -99,6 +99,7 @@ _NAMED_IN_PART: Mapping[str, Callable[[Case], tuple[str, ...]]] = {
     FROM_THE_END: from_the_end,
     KERNEL_LEFT_OUT: convolutions,
     KERNEL_OF_THREE: convolutions,
+    NO_FLOATS: readers_of_no_floats,
     ONE_AXIS: of_one_axis,
     WITHOUT_SLICED: slices_all,
 }

@@ -73,9 +73,9 @@ from fuzzconv.findings.wordless import (
     FOLDED_OUTPUT,
     LONE_OPERAND,
     MADE_BY_NONE,
+    NO_FLOATS,
     NOT_FILLED,
     SHARED_IN_SUM,
-    TRANSPOSED_UNREAD,
     UNREAD_NUMBER,
 )
 from fuzzconv.findings.written import CONSTANT_AS_BLOB, NOTHING_LEFT, WEIGHT_AS_BLOB
@@ -140,7 +140,7 @@ _ANY = {
     INDEX_KEEPS_AXIS: "a layer behind Gather with one index, whose axis is kept,",
     PRODUCT_OF_REST: "Reshape to five axes with 0 or -1 among the last two",
     LARGEST_OF_ALL: "Max or Min of one operand, taken for one over its elements,",
-    TRANSPOSED_UNREAD: "a transposed matrix of another type than float32 in a typed field",
+    NO_FLOATS: "weights of another type than float32 in a typed field",
     FIVE_SIZES: "Reshape to five axes or more",
     FLATTENED: "MatMul of more than two axes, which are lost,",
     KERNEL_LEFT_OUT: "kernel_shape left out",

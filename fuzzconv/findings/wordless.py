@@ -26,7 +26,7 @@ FILLED = "integer input that the shape inference fills with a number of its own"
 NOT_FILLED = "integer input that the shape inference does not fill"
 CONSTANT_OUTPUT = "constant as an output of the graph"
 UNREAD_NUMBER = "number of a type that the converter does not read"
-TRANSPOSED_UNREAD = "transposed matrix of a type that the converter does not read"
+NO_FLOATS = "numbers in another field than the two that the converter looks into"
 LONE_OPERAND = "operand that has no second one, or a scalar in front of it"
 
 HEAP = re.compile(
@@ -38,6 +38,17 @@ _WORDLESS = re.compile(
     rf"(SIG\w+: )?shape_inference \.\.\.(.*\[W:onnxruntime.*)?|{HEAP.pattern}"
 )
 _NO_MEMORY = "SIGSEGV"
+_LOOKING = {
+    "BatchNormalization": (4,),
+    "ConvTranspose": (1,),
+    "GRU": (1, 2, 3),
+    "LSTM": (1, 2, 3),
+    "MatMul": (1,),
+    "RNN": (1, 2, 3),
+    "Transpose": (0,),
+}
+"""Operands whose numbers onnx2ncnn turns round by itself, from ``raw_data`` or else from ``float_data``."""
+_OF_MATRIX = frozenset({"MatMul", "Transpose"})
 _SWAPPED = [1, 0]
 _INDEX = "CHECK failed: (index)"
 """What protobuf says of an element that a list does not have."""
@@ -67,8 +78,8 @@ def wordless_message(case: Case, verdict: Verdict) -> str:
     if verdict.kind is not Kind.CRASH or verdict.stage != "convert":
         return ""
     if verdict.route.converter != "pnnx":
-        if verdict.evidence.get("signal") == _NO_MEMORY and _transposes_unread(case):
-            return TRANSPOSED_UNREAD
+        if verdict.evidence.get("signal") == _NO_MEMORY and readers_of_no_floats(case):
+            return NO_FLOATS
         return LONE_OPERAND if _INDEX in said and _has_lone_operand(case) else ""
     integers = [array for array in case.inputs.values() if array.dtype.kind in "iu"]
     if _RUN in said and integers:
@@ -112,23 +123,26 @@ def _has_lone_operand(case: Case) -> bool:
     return False
 
 
-def _transposes_unread(case: Case) -> bool:
-    """Whether onnx2ncnn transposes a matrix whose numbers are in no field that it looks into.
+def readers_of_no_floats(case: Case) -> tuple[str, ...]:
+    """Types of the operators that onnx2ncnn reads constants of that lie in no field it looks into.
 
-    Source: ``fuse_weight_transpose`` of ``onnx2ncnn.cpp``, which reads ``raw_data`` or ``float_data``.
+    Each has a branch that reads from a null pointer then (``float_data().data()`` in ``onnx2ncnn.cpp``).
     """
+    outside = {t.name for t in case.model.graph.initializer} if case.external_data else set()
     unread = {
-        tensor.name
+        tensor.name: len(tensor.dims)
         for tensor in stored_tensors(case)
-        if len(tensor.dims) == len(_SWAPPED)
-        and 0 not in tensor.dims
-        and not tensor.HasField("raw_data")
-        and not tensor.float_data
+        if not tensor.HasField("raw_data") and not tensor.float_data and 0 not in tensor.dims
     }
-    if case.external_data:
-        unread -= {tensor.name for tensor in case.model.graph.initializer}
-    transposing = [n for n in case.model.graph.node if n.op_type == "Transpose" and n.input[0] in unread]
-    return any([*a.ints] == _SWAPPED for node in transposing for a in node.attribute)
+    found = set()
+    for node in case.model.graph.node:
+        read = {node.input[i] for i in _LOOKING.get(node.op_type, ()) if i < len(node.input)} - outside
+        ranks = {unread[name] for name in read & unread.keys()}
+        fits = node.op_type not in _OF_MATRIX or ranks == {len(_SWAPPED)}
+        swapped = node.op_type != "Transpose" or any([*a.ints] == _SWAPPED for a in node.attribute)
+        if ranks and fits and swapped:
+            found.add(node.op_type)
+    return tuple(sorted(found))
 
 
 def _shares_in_sum(case: Case) -> bool:

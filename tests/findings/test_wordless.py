@@ -19,10 +19,11 @@ from fuzzconv.findings.wordless import (
     FOLDED_OUTPUT,
     LONE_OPERAND,
     MADE_BY_NONE,
+    NO_FLOATS,
     NOT_FILLED,
     SHARED_IN_SUM,
-    TRANSPOSED_UNREAD,
     UNREAD_NUMBER,
+    readers_of_no_floats,
     wordless_message,
 )
 from fuzzconv.verdict import Kind
@@ -149,8 +150,8 @@ def test_doubles_written_in_half_damage_the_heap_by_themselves(route: str, expec
 @pytest.mark.parametrize(
     ("stored", "perm", "signal", "expected"),
     [
-        (TensorProto.DOUBLE, [1, 0], "SIGSEGV", TRANSPOSED_UNREAD),
-        (TensorProto.INT8, [1, 0], "SIGSEGV", TRANSPOSED_UNREAD),
+        (TensorProto.DOUBLE, [1, 0], "SIGSEGV", NO_FLOATS),
+        (TensorProto.INT8, [1, 0], "SIGSEGV", NO_FLOATS),
         (TensorProto.FLOAT, [1, 0], "SIGSEGV", ""),
         (TensorProto.DOUBLE, [0, 1], "SIGSEGV", ""),
         (TensorProto.DOUBLE, [1, 0], "SIGABRT", ""),
@@ -168,3 +169,31 @@ def test_a_transposed_matrix_that_the_legacy_converter_does_not_read(
     crashed = verdict("onnx2ncnn/cpu", Kind.CRASH, "convert", message="(it printed nothing)", signal=signal)
     assert wordless_message(made, crashed) == ("" if raw else expected)
     assert wordless_message(replace(made, external_data=True), crashed) == ""
+
+
+@pytest.mark.parametrize(
+    ("operator", "operands", "dims", "expected"),
+    [
+        ("MatMul", "x w", [2, 1], ("MatMul",)),
+        ("MatMul", "x w", [1, 2, 1], ()),
+        ("BatchNormalization", "x a a a w", [2], ("BatchNormalization",)),
+        ("BatchNormalization", "x a w a a", [2], ()),
+        ("GRU", "x a w", [1, 3, 1], ("GRU",)),
+        ("Conv", "x w", [1, 1, 1], ()),
+        ("ConvTranspose", "x w", [1, 1, 1], ("ConvTranspose",)),
+    ],
+)
+def test_each_branch_that_turns_numbers_round_crashes_by_itself(
+    operator: str, operands: str, dims: list[int], expected: tuple[str, ...]
+) -> None:
+    made = case([node(operator, operands)], X, {"a": array(2)})
+    size = int(np.prod(dims))
+    made.model.graph.initializer.append(helper.make_tensor("w", TensorProto.DOUBLE, dims, [1] * size))
+    assert readers_of_no_floats(made) == expected
+    crashed = verdict(
+        "onnx2ncnn/cpu", Kind.CRASH, "convert", message="(it printed nothing)", signal="SIGSEGV"
+    )
+    files = SimpleNamespace(converter="onnx2ncnn", param=None, feedings=(), files={})
+    signature = signature_of(judgement(made, crashed, conversions={"onnx2ncnn": files}), crashed)
+    assert (signature.message == NO_FLOATS) is bool(expected)
+    assert not expected or signature.operators == expected
