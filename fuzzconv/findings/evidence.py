@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 
 from fuzzconv.converters.layers import read_layers
-from fuzzconv.findings.batch import FIVE_AXES, LEGACY_REASONS
+from fuzzconv.findings.axes import REASONS
+from fuzzconv.findings.batch import FIVE_AXES
 from fuzzconv.findings.batch import MESSAGES as BATCH_MESSAGES
 from fuzzconv.findings.fusion import FUSED, GELU
 from fuzzconv.findings.legacy import MESSAGES as LEGACY_MESSAGES
@@ -78,8 +79,8 @@ def files_tell(judgement: Judgement, verdict: Verdict) -> str:
         return ".param has a layer that computes in floating point, and model_ncnn.py feeds it integers"
     if message == NEAREST:
         return f"{_BY_RULE}, the one that Interp has"
-    if conversion.converter != "pnnx" and message in LEGACY_REASONS.keys() | LEGACY_MESSAGES:
-        return f"{message}: {LEGACY_REASONS.get(message, 'so onnx2ncnn writes it, on every device')}"
+    if conversion.converter != "pnnx" and message in REASONS.keys() | LEGACY_MESSAGES:
+        return f"{message}: {REASONS.get(message, 'so onnx2ncnn writes it, on every device')}"
     if message in BATCH_MESSAGES:
         return f"{message}: pnnx.param has all axes, and model_ncnn.py takes one for the batch"
     text = conversion.files.get("pnnx.param", b"").decode(errors="replace")

@@ -21,18 +21,20 @@ import numpy as np
 
 from fuzzconv.case import Array, Case
 from fuzzconv.converters.layers import read_layers
-from fuzzconv.findings.batch import (
+from fuzzconv.findings.axes import (
     FIRST_AXIS,
-    FIVE_AXES,
     FROM_THE_END,
     ONE_AXIS,
-    TRANSPOSED,
     WITHOUT_SLICED,
     along_first_axis,
     from_the_end,
-    makers_of_five_axes,
     of_one_axis,
     slices_all,
+)
+from fuzzconv.findings.batch import (
+    FIVE_AXES,
+    TRANSPOSED,
+    makers_of_five_axes,
 )
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.legacy import KERNEL_LEFT_OUT, KERNEL_OF_THREE, LOWER_RANK, convolutions

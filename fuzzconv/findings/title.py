@@ -6,20 +6,17 @@ import math
 from collections.abc import Sequence
 
 from fuzzconv.errors import UsageError
+from fuzzconv.findings.axes import FIRST_AXIS, FROM_THE_END, ONE_AXIS, WITHOUT_SLICED
 from fuzzconv.findings.batch import (
     AXIS_OF_BIAS,
     BEHIND_RECURRENT,
     BESIDE_RECURRENT,
     CONSTANT_KEEPS_IT,
-    FIRST_AXIS,
     FIVE_AXES,
-    FROM_THE_END,
     LOWER_BATCH,
     MATRIX_LOSES_IT,
-    ONE_AXIS,
     STATE_KEEPS_IT,
     TRANSPOSED,
-    WITHOUT_SLICED,
 )
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.fusion import FUSED, GELU

@@ -15,7 +15,9 @@ import onnx
 from fuzzconv.case import Case
 from fuzzconv.converters.conversion import Conversion
 from fuzzconv.converters.layers import read_layers
-from fuzzconv.findings.batch import FIVE_AXES, FROM_THE_END, ONE_AXIS, TRANSPOSED, batch_message, of_one_axis
+from fuzzconv.findings.axes import FROM_THE_END, ONE_AXIS, of_one_axis
+from fuzzconv.findings.axes import MESSAGES as AXES_MESSAGES
+from fuzzconv.findings.batch import FIVE_AXES, TRANSPOSED, batch_message
 from fuzzconv.findings.batch import MESSAGES as BATCH_MESSAGES
 from fuzzconv.findings.draft import stored_tensors
 from fuzzconv.findings.fusion import fusion_message, gelu_message
@@ -61,18 +63,22 @@ from fuzzconv.verdict import Kind, Verdict
 NOTHING_LEFT = "no layer left before the output"
 CONSTANT_AS_BLOB = "layer given a constant as a further input"
 WEIGHT_AS_BLOB = "weight of a layer that is another's operand too"
-SYMPTOMS = BATCH_MESSAGES | PARAMETER_MESSAGES | LEGACY_MESSAGES
+SYMPTOMS = AXES_MESSAGES | BATCH_MESSAGES | PARAMETER_MESSAGES | LEGACY_MESSAGES
 SYMPTOMS |= {CONSTANT_OUTPUT, FOLDED_OUTPUT, MADE_BY_NONE, NOTHING_LEFT, NEAREST}
 """What comes of these is chance: a wrong shape or value, a blob that can't be extracted, a crash."""
-RIGHT_BY_LUCK = (BATCH_MESSAGES - {TRANSPOSED}) | {
-    FLATTENED,
-    INDEX_KEEPS_AXIS,
-    WITHOUT_ORDER,
-    DEFAULT_ORDER,
-    LIST_AS_INDEX,
-    POOLED_AXES,
-    WITHOUT_KEEPDIMS,
-}
+RIGHT_BY_LUCK = (
+    AXES_MESSAGES
+    | (BATCH_MESSAGES - {TRANSPOSED})
+    | {
+        FLATTENED,
+        INDEX_KEEPS_AXIS,
+        WITHOUT_ORDER,
+        DEFAULT_ORDER,
+        LIST_AS_INDEX,
+        POOLED_AXES,
+        WITHOUT_KEEPDIMS,
+    }
+)
 """Where such a network is right on one device or with one packing, that is luck."""
 _TOO_MANY_INPUTS = "invalid bottom_count or top_count for one_blob_only layer"
 """What ncnn says of a layer that takes one input and was given several."""

@@ -10,7 +10,7 @@ from small_cases import FED, REDUCED, array, case, judgement, mean, node, verdic
 
 from fuzzconv.case import Case
 from fuzzconv.converters.conversion import Binding, Feeding
-from fuzzconv.findings.batch import FROM_THE_END, LEGACY_REASONS
+from fuzzconv.findings.axes import FROM_THE_END, REASONS
 from fuzzconv.findings.blame import PASSES, WEIGHTS, blame_of
 from fuzzconv.findings.evidence import files_tell, passes_tell
 from fuzzconv.findings.legacy import DEFAULT_ORDER
@@ -145,7 +145,7 @@ def test_axes_that_onnx2ncnn_writes_wrong_are_not_told_by_files_of_pnnx() -> Non
     network = "7767517\n2 2\nInput x 0 1 x\nSoftmax y 1 1 x y 0=-2\n"
     conversion = SimpleNamespace(converter="onnx2ncnn", param=network, feedings=FED, files={})
     told = files_tell(judgement(made, bad, conversions={"onnx2ncnn": conversion}), bad)
-    assert told == f"{FROM_THE_END}: {LEGACY_REASONS[FROM_THE_END]}"
+    assert told == f"{FROM_THE_END}: {REASONS[FROM_THE_END]}"
     assert "pnnx" not in told
 
 

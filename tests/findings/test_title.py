@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from small_cases import verdict
 
-from fuzzconv.findings.batch import FIRST_AXIS
+from fuzzconv.findings.axes import FIRST_AXIS
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.title import title_of
 from fuzzconv.verdict import Kind

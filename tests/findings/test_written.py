@@ -12,7 +12,7 @@ from small_cases import FED, REDUCED, array, case, judgement, mean, node, verdic
 
 from fuzzconv.case import Array, Case
 from fuzzconv.converters.conversion import Binding, Feeding
-from fuzzconv.findings.batch import ONE_AXIS
+from fuzzconv.findings.axes import ONE_AXIS
 from fuzzconv.findings.parameters import FOLDED_ALONG_ROWS, INTEGERS, WITHOUT_AXES
 from fuzzconv.findings.signature import failures, signature_of
 from fuzzconv.findings.traits import Trait
