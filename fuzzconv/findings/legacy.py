@@ -13,6 +13,7 @@ import onnx
 
 from fuzzconv.case import Array, Case
 from fuzzconv.converters.conversion import Conversion
+from fuzzconv.findings.axes import along_first_axis
 from fuzzconv.findings.batch import written_constants
 from fuzzconv.findings.draft import stored_tensors
 from fuzzconv.findings.parameters import OPERANDS, SAME, TWO_OF_MANY, blobs_of, layer_lines, settings_of
@@ -54,6 +55,8 @@ _EACH_ALONE = frozenset(
     | {"Softplus", "Swish", "TanH", "Threshold"}
 )
 """Layers of one operand that take each element, or each channel, alone."""
+_WITHOUT_AXES = _EACH_ALONE | {"BinaryOp", "Concat", "Input", "MemoryData"}
+"""Layers that take blobs with a first axis as well as without, and ``Concat``."""
 _COUNTING_AXES = frozenset(
     {"Concat", "Crop", "ExpandDims", "Gemm", "GroupNorm", "InstanceNorm", "LayerNorm", "LRN", "MatMul"}
     | {"Padding", "Permute", "PixelShuffle", "Pooling", "Reduction", "Reshape", "RMSNorm", "Slice", "Softmax"}
@@ -122,7 +125,8 @@ def legacy_message(case: Case, conversion: Conversion) -> str:
         return NOT_FLATTENED if case.opset < _SOFTMAX_OF_ONE_AXIS else DEFAULT_AXIS
     if _flattens_inside(case, layers, values):
         return FLATTENED
-    if _joins_shortened(case, conversion):
+    constants = {name: len(sizes) for name, sizes in written_constants(conversion.param or "")}
+    if _joins_shortened(case, layers, constants):
         return SHORTENED
     return LOWER_RANK if _broadcasts_lower_rank(conversion, layers, values) else ""
 
@@ -242,17 +246,19 @@ def _crops_nothing(case: Case, layers: Sequence[Sequence[str]]) -> bool:
     return any(read >= {*node.input[1:2]} for node in nodes)
 
 
-def _joins_shortened(case: Case, conversion: Conversion) -> bool:
-    """Whether a constant is joined along its first axis, of which there is none in its ``MemoryData``."""
-    ranks = {name: len(sizes) for name, sizes in written_constants(conversion.param or "")}
-    dims = {t.name: len(t.dims) for t in stored_tensors(case) if ranks.get(t.name, _MOST_AXES) < len(t.dims)}
-    for node in case.model.graph.node:
-        axes = [a.i for a in node.attribute if a.name == "axis"]
-        if node.op_type == "Concat" and any(
-            axis in (0, -dims[n]) for axis in axes for n in dims.keys() & {*node.input}
-        ):
-            return True
-    return False
+def _joins_shortened(case: Case, layers: Sequence[Sequence[str]], constants: Mapping[str, int]) -> bool:
+    """Whether something is joined along a first axis that a constant has lost in its ``MemoryData``.
+
+    The constant is joined itself, or is what hinders all the others from being fed with that axis.
+
+    Args:
+        case, layers: the graph and the network.
+        constants: how many axes the network has of each.
+    """
+    lost = {t.name for t in stored_tensors(case) if constants.get(t.name, _MOST_AXES) < len(t.dims)}
+    joins = [n for n in case.model.graph.node if n.op_type == "Concat" and "Concat" in along_first_axis(case)]
+    hindered = {words[0] for words in layers} <= _WITHOUT_AXES
+    return any(lost & {*node.input} or (lost and hindered) for node in joins)
 
 
 def _is_product(words: Sequence[str]) -> bool:

@@ -114,7 +114,7 @@ _ANY = {
     ONE_OPERAND: "a sum of one operand",
     WITHOUT_ORDER: "Transpose of an order that there is no Permute for",
     DEFAULT_ORDER: "Transpose of the order that is its default",
-    SHORTENED: "Concat along the first axis with a constant, which has lost it,",
+    SHORTENED: "Concat along the first axis beside a constant that has lost it",
     ONE_AXIS: "an image of one axis, written as one of two",
     FROM_THE_END: "an axis counted from the end",
     FILLED: "an integer input that its shape inference fills with 7",

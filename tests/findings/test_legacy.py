@@ -144,6 +144,23 @@ def test_a_constant_joined_along_the_axis_that_it_has_lost(axis: int, written: s
     assert legacy_message(made, converted(param)) == expected
 
 
+@pytest.mark.parametrize(
+    ("written", "layer", "expected"),
+    [
+        ("0=1 1=4", "BinaryOp z 2 1 x c z 0=0", SHORTENED),
+        ("0=1 1=4 2=1", "BinaryOp z 2 1 x c z 0=0", ""),
+        ("0=1 1=4", "Softmax z 1 1 x z 0=0", ""),
+    ],
+)
+def test_a_constant_that_has_lost_an_axis_which_another_operator_needs(
+    written: str, layer: str, expected: str
+) -> None:
+    param = f"7767517\n4 4\nInput x 0 1 x\nMemoryData c 0 1 c {written}\nConcat y 1 1 x y 0=0\n{layer}\n"
+    nodes = [node("Concat", "x", axis=0), node("Add", "x c", "z")]
+    made = case(nodes, {"x": array(1, 4, 1)}, {"c": array(1, 4, 1)})
+    assert legacy_message(made, converted(param)) == expected
+
+
 CROPPED = "7767517\n3 3\nInput x 0 1 x\nCrop t 1 1 x t -23309=1,0 -23310=1,1 -23311=1,0\n{}\n"
 
 
