@@ -174,20 +174,14 @@ def _rounds_padded_up(case: Case) -> bool:
 
 
 def _multiplies_matrices(case: Case, layers: Sequence[Sequence[str]], values: Mapping[str, Array]) -> bool:
-    """Whether a ``MatMul`` of stacked matrices is written as a ``Gemm``, which takes and makes single ones.
+    """Whether a ``MatMul`` of other than matrices is written as a ``Gemm``, which takes and makes matrices.
 
-    A stack of one is right, but for the axes that it has, and what is made has not. A vector is no matrix.
+    One that has a batch of one is a matrix without it.
     """
     made = {name for words in layers if words[0] == "Gemm" for name in blobs_of(words, outputs=True)}
-    read = {name for node in case.model.graph.node for name in node.input}
     nodes = [n for n in case.model.graph.node if n.op_type == "MatMul" and n.output[0] in made]
-    shapes = [(values[name].shape, n.output[0]) for n in nodes for name in n.input if name in values]
-    return any(
-        len(shape) < _OF_MATRIX
-        or prod(shape[:-_OF_MATRIX]) > 1
-        or (len(shape) > _MOST_OF_PRODUCT and product in read)
-        for shape, product in shapes
-    )
+    shapes = [values[name].shape for node in nodes for name in node.input if name in values]
+    return any(len(shape[1:] if shape[:-_OF_MATRIX] == (1,) else shape) != _OF_MATRIX for shape in shapes)
 
 
 def _takes_second_axis(case: Case, values: Mapping[str, Array]) -> bool:
