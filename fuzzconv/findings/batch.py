@@ -37,6 +37,7 @@ _MOST_AXES = 4
 """Axes of an ncnn blob."""
 _PRODUCTS = frozenset({"Einsum", "Gemm", "MatMul"})
 _BINARY = frozenset({"Add", "Div", "Max", "Mean", "Min", "Mod", "Mul", "Pow", "PRelu", "Sub", "Sum"})
+_JOINING = "Concat"
 _BATCHING = "Reshape"
 """The layer that makes a batch out of an axis."""
 _OF_MATRIX = 2
@@ -87,7 +88,8 @@ def batch_message(judgement: Judgement, conversion: Conversion) -> str:
 def _kept_by(judgement: Judgement, conversion: Conversion, feeding: Feeding, layers: Sequence[Layer]) -> str:
     """What reads a constant that has all its axes where an input of as many has one taken out; else empty.
 
-    With one element along that axis only a recurrent layer of two directions minds: they are in its way.
+    With one element along that axis only a recurrent layer of two directions minds: they are in its way. What
+    joins such a constant to what that layer made is told as the layer: pnnx gives either no batch.
     """
     case = judgement.case
     taken = {
@@ -105,6 +107,7 @@ def _kept_by(judgement: Judgement, conversion: Conversion, feeding: Feeding, lay
     batched = _given_a_batch(conversion.param or "")
     readers = {name: reader for name, reader in readers.items() if reader != _BATCHING or name in batched}
     stored = [tuple(tensor.dims) for tensor in stored_tensors(case)]
+    behind = [layer.type for layer in layers if layer.type in RECURRENT_LAYERS]
     for blob, written in written_constants(conversion.param or ""):
         for shape in stored:
             if shape[::-1] != written:
@@ -112,9 +115,11 @@ def _kept_by(judgement: Judgement, conversion: Conversion, feeding: Feeding, lay
             sizes = [shape[axis] for rank, axis in taken if rank == len(shape) and axis < rank]
             reader = readers.get(blob, "")
             directions = reader in RECURRENT_LAYERS and shape[0] > 1
-            if sizes and (directions or reader == _BATCHING or max(sizes) > 1):
+            joined = reader == _JOINING and len(shape) > _OF_MATRIX and behind
+            if sizes and (directions or joined or reader == _BATCHING or max(sizes) > 1):
                 stacked = reader in _PRODUCTS and len(shape) > _OF_MATRIX
-                return reader if reader and not stacked else "nothing"
+                by_itself = reader if reader and not stacked else "nothing"
+                return behind[0] if joined and max(sizes) == 1 else by_itself
     return ""
 
 

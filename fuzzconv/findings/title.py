@@ -108,7 +108,7 @@ _ANY = {
     FOLDED_OUTPUT: "an output that is computed from constants alone",
     UNKNOWN_TORCH: "an operator that stays torch's",
     CONSTANT_AS_BLOB: "a layer of one input that is given a constant (axes, pads) as a second one",
-    STATE_KEEPS_IT: "a recurrent layer whose constant state keeps its batch axis",
+    STATE_KEEPS_IT: "a constant beside a recurrent layer (a state, say) that keeps its batch axis",
     CONSTANT_KEEPS_IT: "a constant that keeps its batch axis where the others lose theirs",
     ELLIPSIS: "Einsum of several operands with an ellipsis",
     ONE_OPERAND: "a sum of one operand",

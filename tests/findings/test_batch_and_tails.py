@@ -81,6 +81,24 @@ def test_a_recurrent_state_keeps_it_even_with_one_element() -> None:
 
 
 @pytest.mark.parametrize(
+    ("sizes", "layer", "expected"),
+    [
+        ("0=1 1=1 2=4", "RNN", STATE_KEEPS_IT),
+        ("0=1 1=4", "RNN", ""),
+        ("0=1 1=1 2=4", "Sigmoid", ""),
+    ],
+)
+def test_a_constant_that_is_joined_to_a_recurrent_layers_output(
+    sizes: str, layer: str, expected: str
+) -> None:
+    nodes = [node("RNN", "x w r", "t"), node("Squeeze", "t a", "s"), node("Concat", "s c", axis=0)]
+    made = case(nodes, {"x": array(1, 1, 1)}, {"c": array(4, 1, 1), "a": np.int64([1])})
+    param = f"7767517\n4 4\nInput in0 0 1 in0\n{layer} r 1 1 in0 1 0=1\nMemoryData c 0 1 2 {sizes}\n"
+    param += "Concat j 2 1 1 2 out0 0=0\n"
+    assert batch_message(judgement(made), converted(param, {"x": 1}, 1)) == expected
+
+
+@pytest.mark.parametrize(
     ("product", "behind", "expected"),
     [
         ("Gemm g 3 1 in0 1 2 3 0=1", "12=233 13=0", AXIS_OF_BIAS),
