@@ -58,9 +58,13 @@ def of_one_axis(case: Case) -> tuple[str, ...]:
 
 
 def from_the_end(case: Case) -> tuple[str, ...]:
-    """Types of the operators whose axis is negative, and onnx2ncnn takes one for the batch all the same."""
+    """Types of the operators whose axis is negative, and onnx2ncnn takes one for the batch all the same.
+
+    The first axis is wrong however it is counted.
+    """
+    first = set(along_first_axis(case))
     nodes = (case.model.graph.node[position] for position in moving_nodes(case))
-    counting = [node for node in nodes if node.op_type in _LESS_ONE]
+    counting = [node for node in nodes if node.op_type in _LESS_ONE - first]
     found = {n.op_type for n in counting if any(a.name == "axis" and a.i < 0 for a in n.attribute)}
     return tuple(sorted(found))
 
@@ -97,7 +101,7 @@ def _keeps_first(node: onnx.NodeProto, values: Mapping[str, Array]) -> bool:
 def _axes_of(node: onnx.NodeProto, stored: Mapping[str, onnx.TensorProto]) -> Sequence[int]:
     """The axes that a node names; the first one where it names none and means that."""
     given = {a.name: helper.get_attribute_value(a) for a in node.attribute}
-    if node.op_type in _ALONG_ONE_AXIS:
+    if node.op_type in _ALONG_ONE_AXIS or (node.op_type in _LESS_ONE and "axis" in given):
         return [int(given.get("axis", 0))]
     place = _AXES_INPUT.get(node.op_type, 1 if node.op_type.startswith("Reduce") else 0)
     if place and len(node.input) > place and node.input[place] in stored:

@@ -38,6 +38,10 @@ NETWORK = SimpleNamespace(
         (node("ReduceMax", "x"), ()),
         (node("Slice", "x a i a"), ("Slice",)),
         (node("Slice", "x a e a"), ()),
+        (node("Softmax", "x", axis=-2), ("Softmax",)),
+        (node("Softmax", "x", axis=-1), ()),
+        (node("Softmax", "x"), ()),
+        (node("Gather", "x i", axis=-2), ("Gather",)),
         (node("Relu", "x"), ()),
     ],
 )
@@ -75,7 +79,7 @@ def test_the_legacy_converter_writes_images_of_one_axis_as_of_two(
     assert of_one_axis(case(list(made.model.graph.node), image.inputs, {"s": array(shape[1])})) == ()
 
 
-@pytest.mark.parametrize(("axis", "expected"), [(-1, ("Gather",)), (1, ())])
+@pytest.mark.parametrize(("axis", "expected"), [(-1, ("Gather",)), (1, ()), (-2, ())])
 def test_an_axis_from_the_end(axis: int, expected: tuple[str, ...]) -> None:
     made = case([node("Gather", "x i", axis=axis)], {"x": array(1, 2)}, {"i": np.int64([0])})
     assert from_the_end(made) == expected
