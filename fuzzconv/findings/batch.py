@@ -22,6 +22,7 @@ from fuzzconv.judgement import Judgement
 CONSTANT_KEEPS_IT = "constant that keeps its batch axis"
 BESIDE_RECURRENT = "batch axis beside a recurrent layer"
 BEHIND_RECURRENT = "batch axis behind a recurrent layer"
+GIVEN_STATE = "state of a recurrent layer, taken for one without a batch"
 STATE_KEEPS_IT = "constant state that keeps its batch axis"
 MATRIX_LOSES_IT = "matrix whose first axis is taken for a batch"
 TRANSPOSED = "transposed first operand beside a batch axis"
@@ -30,7 +31,7 @@ LOWER_BATCH = "batch axis of an operand that has fewer axes than the other"
 FIVE_AXES = "tensor of five axes and no batch among them"
 MESSAGES = frozenset(
     {CONSTANT_KEEPS_IT, STATE_KEEPS_IT, BESIDE_RECURRENT, BEHIND_RECURRENT, MATRIX_LOSES_IT, TRANSPOSED}
-    | {FIVE_AXES, AXIS_OF_BIAS, LOWER_BATCH}
+    | {FIVE_AXES, AXIS_OF_BIAS, GIVEN_STATE, LOWER_BATCH}
 )
 """What comes of these is chance: a wrong shape or value, a blob that can't be extracted, a crash of ncnn."""
 _MOST_AXES = 4
@@ -77,6 +78,8 @@ def batch_message(judgement: Judgement, conversion: Conversion) -> str:
         return MATRIX_LOSES_IT
     if _batches_lower_rank(judgement.case, feeding):
         return LOWER_BATCH
+    if _gives_state(judgement, feeding, layers):
+        return GIVEN_STATE
     batched = any(binding.batch_axis is not None for binding in feeding.inputs)
     if batched and _transposes(judgement.case):
         return TRANSPOSED
@@ -160,6 +163,24 @@ def _batches_lower_rank(case: Case, feeding: Feeding) -> bool:
         if node.op_type in _BINARY and any(values[name].shape[axes[name]] > 1 for name in lower):
             return True
     return False
+
+
+def _gives_state(judgement: Judgement, feeding: Feeding, layers: Iterable[Layer]) -> bool:
+    """Whether a recurrent layer's last state is an output that has a batch, or meets another operand.
+
+    pnnx gives only the first output of such a layer its batch axis (``convert_batch_layout.cpp``).
+    """
+    states: set[str] = set()
+    for layer in layers:
+        if layer.type in RECURRENT_LAYERS:
+            states |= {*layer.outputs[1:]}
+        elif states & {*layer.inputs}:
+            if layer.type != _SPLIT:
+                return len(layer.inputs) > 1
+            states |= {*layer.outputs}
+    made = judgement.reference.outputs
+    given = (b for b in feeding.outputs if b.blob in states and b.batch_axis is None and b.tensor in made)
+    return any(made[b.tensor].shape[_OF_RECURRENT] > 1 for b in given)
 
 
 def _given_a_batch(param: str) -> set[str]:

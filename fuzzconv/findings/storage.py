@@ -82,6 +82,8 @@ def storage_cause(case: Case, verdict: Verdict, traits: Collection[Trait]) -> tu
     """
     words = sorted({trait.word for trait in traits if trait.word.startswith(EXTERNAL)})
     converter = verdict.route.converter
+    if words and verdict.kind is Kind.CRASH and all(0 in t.dims for t in case.model.graph.initializer):
+        return ("constants(external data of no bytes)",)
     if words and (verdict.kind not in RESULTS or converter == "onnx2ncnn"):  # which reads none of it
         return (f"constants({words[-1]})",)
     if converter == "pnnx" and any(trait.word == "typed field" for trait in traits):

@@ -17,6 +17,7 @@ from fuzzconv.findings.batch import (
     BESIDE_RECURRENT,
     CONSTANT_KEEPS_IT,
     FIVE_AXES,
+    GIVEN_STATE,
     LOWER_BATCH,
     MATRIX_LOSES_IT,
     STATE_KEEPS_IT,
@@ -78,6 +79,24 @@ def test_a_recurrent_state_keeps_it_even_with_one_element() -> None:
     assert batch_message(judgement(one), converted(harmless, {"x": 1}, 1)) == ""
     twice = param.replace("RNN r 2 1 in0 1 out0", "Split s 1 2 1 2 3\nLSTM r 3 1 in0 2 3 out0")
     assert batch_message(judgement(made), converted(twice, {"x": 1}, 1)) == STATE_KEEPS_IT
+
+
+@pytest.mark.parametrize(
+    ("layer", "batch", "expected"),
+    [
+        ("", 2, True),
+        ("", 1, False),
+        ("Split s 1 2 out0 2 3\nBinaryOp b 2 1 2 in0 4 0=0\n", 1, True),
+        ("ReLU b 1 1 out0 2\n", 1, False),
+    ],
+)
+def test_a_last_state_that_has_no_batch_for_pnnx(layer: str, batch: int, expected: bool) -> None:
+    made = case([node("RNN", "x w r", "t y")], {"x": array(1, batch, 1)})
+    param = f"7767517\n4 4\nInput in0 0 1 in0\nRNN r 1 2 in0 1 out0 0=1\n{layer}"
+    judged = judgement(made)
+    judged.reference.outputs["y"] = array(1, batch, 1)
+    told = batch_message(judged, converted(param, {"x": 1}, None))
+    assert (told == GIVEN_STATE) is expected
 
 
 @pytest.mark.parametrize(

@@ -150,6 +150,13 @@ def test_storage_that_reduction_could_not_make_plain_is_the_cause(
     assert storage_cause(with_tensor("Add", DOUBLE), bad, traits) == expected
 
 
+def test_external_data_without_a_byte_has_a_crash_of_its_own() -> None:
+    crash = verdict("pnnx:fp16=0/cpu", Kind.CRASH, "convert")
+    empty = numpy_helper.from_array(array(0), "w")
+    found = storage_cause(with_tensor("Concat", empty), crash, [Trait(0, "external data")])
+    assert found == ("constants(external data of no bytes)",)
+
+
 def test_external_data_of_which_the_legacy_converter_reads_none_makes_wrong_results_too() -> None:
     bad = verdict("onnx2ncnn/cpu", Kind.DIVERGENCE)
     found = storage_cause(with_tensor("Mul", DOUBLE), bad, [Trait(0, "external data")])
