@@ -99,7 +99,7 @@ def legacy_message(case: Case, conversion: Conversion) -> str:
         return WITHOUT_ORDER if given else DEFAULT_ORDER
     if _crops_nothing(case, layers):
         return CROPS_NOTHING
-    kernelless = _without_kernel(case, layers)
+    kernelless = _without_kernel(case, layers, values)
     if kernelless:
         return kernelless
     if _rounds_padded_up(case):
@@ -137,17 +137,23 @@ def convolutions(case: Case) -> tuple[str, ...]:
     return tuple(sorted({node.op_type for node in nodes} & _CONVOLUTIONS))
 
 
-def _without_kernel(case: Case, layers: Sequence[Sequence[str]]) -> str:
+def _without_kernel(case: Case, layers: Sequence[Sequence[str]], values: Mapping[str, Array]) -> str:
     """Why a convolution has no kernel in the ``.param``; empty when each has one.
 
-    It is written for one axis or two, and from the attribute alone, which ONNX infers from the weight.
+    It is written for one axis or two, and from the attribute alone, which ONNX infers from the weight. Along
+    three axes it would not be written either way.
     """
     written = [settings_of(words) for words in layers if words[0].startswith(_CONVOLUTION_LAYERS)]
     if all(_KERNEL in settings for settings in written):
         return ""
     nodes = [case.model.graph.node[position] for position in moving_nodes(case)]
-    told = [{a.name for a in node.attribute} for node in nodes if node.op_type in _CONVOLUTIONS]
+    written_ones = [n for n in nodes if n.op_type in _CONVOLUTIONS and not _has_three_axes(n, values)]
+    told = [{a.name for a in node.attribute} for node in written_ones]
     return KERNEL_OF_THREE if all("kernel_shape" in names for names in told) else KERNEL_LEFT_OUT
+
+
+def _has_three_axes(node: onnx.NodeProto, values: Mapping[str, Array]) -> bool:
+    return node.input[0] in values and values[node.input[0]].ndim > _MOST_AXES
 
 
 def _takes_two_of_many(case: Case, layers: Sequence[Sequence[str]], values: Mapping[str, Array]) -> bool:

@@ -262,7 +262,7 @@ def test_a_reshape_to_five_axes(sizes: list[int], expected: str) -> None:
     [
         (1, "", {}, KERNEL_LEFT_OUT),
         (2, "", {}, KERNEL_LEFT_OUT),
-        (3, "", {}, KERNEL_LEFT_OUT),
+        (3, "", {}, KERNEL_OF_THREE),
         (3, "", {"kernel_shape": [1, 1, 1]}, KERNEL_OF_THREE),
         (2, "1=1 11=1", {}, ""),
     ],
