@@ -14,17 +14,23 @@ from fuzzconv.converters.conversion import Conversion, Feeding
 from fuzzconv.converters.layers import Layer, read_layers
 from fuzzconv.findings.axes import axes_message
 from fuzzconv.findings.draft import stored_tensors
+from fuzzconv.findings.kept import (
+    CONSTANT_KEEPS_IT,
+    MATRIX_LOSES_IT,
+    PRODUCTS,
+    STATE_KEEPS_IT,
+    given_a_batch,
+    kept_message,
+    written_constants,
+)
 from fuzzconv.findings.rebuild import tensor_values
 from fuzzconv.findings.subgraph import moving_nodes
 from fuzzconv.findings.tails import RECURRENT_LAYERS
 from fuzzconv.judgement import Judgement
 
-CONSTANT_KEEPS_IT = "constant that keeps its batch axis"
 BESIDE_RECURRENT = "batch axis beside a recurrent layer"
 BEHIND_RECURRENT = "batch axis behind a recurrent layer"
 GIVEN_STATE = "state of a recurrent layer, taken for one without a batch"
-STATE_KEEPS_IT = "constant state that keeps its batch axis"
-MATRIX_LOSES_IT = "matrix whose first axis is taken for a batch"
 TRANSPOSED = "transposed first operand beside a batch axis"
 AXIS_OF_BIAS = "batch axis of a product taken from its bias"
 LOWER_BATCH = "batch axis of an operand that has fewer axes than the other"
@@ -36,16 +42,10 @@ MESSAGES = frozenset(
 """What comes of these is chance: a wrong shape or value, a blob that can't be extracted, a crash of ncnn."""
 _MOST_AXES = 4
 """Axes of an ncnn blob."""
-_PRODUCTS = frozenset({"Einsum", "Gemm", "MatMul"})
 _BINARY = frozenset({"Add", "Div", "Max", "Mean", "Min", "Mod", "Mul", "Pow", "PRelu", "Sub", "Sum"})
-_JOINING = "Concat"
-_BATCHING = "Reshape"
-"""The layer that makes a batch out of an axis."""
 _OF_MATRIX = 2
 _WITH_BIAS = 3
 """Blobs that a ``Gemm`` of two operands and a bias takes."""
-_NO_AXIS = 233
-"""How pnnx writes that there is no batch axis."""
 _OF_RECURRENT = 1
 """The batch axis of a recurrent layer in ONNX and, without ``batch_first``, in torch."""
 _INPUT = "Input"
@@ -57,7 +57,6 @@ _BATCH_FIRST = frozenset(
     | {f"{kind}DepthWise{dims}" for kind in ("Convolution", "Deconvolution") for dims in ("", "1D", "3D")}
 )
 """Layers whose operators have the batch on the first axis, whatever the network says."""
-_SIZES = ("0", "1", "11", "2")
 
 
 def batch_message(judgement: Judgement, conversion: Conversion) -> str:
@@ -70,10 +69,9 @@ def batch_message(judgement: Judgement, conversion: Conversion) -> str:
     layers = read_layers(conversion.param or "")
     if _takes_axis_of_bias(layers, conversion.param or ""):
         return AXIS_OF_BIAS
-    reader = _kept_by(judgement, conversion, feeding, layers)
-    if reader:
-        by_product = MATRIX_LOSES_IT if reader in _PRODUCTS | {_BATCHING} else CONSTANT_KEEPS_IT
-        return STATE_KEEPS_IT if reader in RECURRENT_LAYERS else by_product
+    kept = kept_message(judgement, conversion, feeding, layers)
+    if kept:
+        return kept
     if _matrix_loses_it(judgement, conversion, feeding, layers):
         return MATRIX_LOSES_IT
     if _batches_lower_rank(judgement.case, feeding):
@@ -88,64 +86,13 @@ def batch_message(judgement: Judgement, conversion: Conversion) -> str:
     return _beside_recurrent(feeding, layers)
 
 
-def _kept_by(judgement: Judgement, conversion: Conversion, feeding: Feeding, layers: Sequence[Layer]) -> str:
-    """What reads a constant that has all its axes where an input of as many has one taken out; else empty.
-
-    With one element along that axis only a recurrent layer of two directions minds: they are in its way. What
-    joins such a constant to what that layer made is told as the layer: pnnx gives either no batch.
-    """
-    case = judgement.case
-    taken = {
-        (case.inputs[b.tensor].ndim, b.batch_axis)
-        for b in feeding.inputs
-        if b.batch_axis is not None and b.tensor in case.inputs
-    }
-    made = judgement.reference.outputs
-    taken |= {
-        (made[b.tensor].ndim, b.batch_axis)
-        for b in feeding.outputs
-        if b.batch_axis is not None and b.tensor in made
-    }
-    readers = _readers_of(layers)
-    batched = _given_a_batch(conversion.param or "")
-    readers = {name: reader for name, reader in readers.items() if reader != _BATCHING or name in batched}
-    stored = [tuple(tensor.dims) for tensor in stored_tensors(case)]
-    behind = [layer.type for layer in layers if layer.type in RECURRENT_LAYERS]
-    for blob, written in written_constants(conversion.param or ""):
-        for shape in stored:
-            if shape[::-1] != written:
-                continue
-            sizes = [shape[axis] for rank, axis in taken if rank == len(shape) and axis < rank]
-            reader = readers.get(blob, "")
-            directions = reader in RECURRENT_LAYERS and shape[0] > 1
-            joined = reader == _JOINING and len(shape) > _OF_MATRIX and behind
-            if sizes and (directions or joined or reader == _BATCHING or max(sizes) > 1):
-                stacked = reader in _PRODUCTS and len(shape) > _OF_MATRIX
-                by_itself = reader if reader and not stacked else "nothing"
-                return behind[0] if joined and max(sizes) == 1 else by_itself
-    return ""
-
-
-def _readers_of(layers: Iterable[Layer]) -> dict[str, str]:
-    """The type of a layer that reads a blob, be it by way of a ``Split``."""
-    origins: dict[str, str] = {}
-    readers: dict[str, str] = {}
-    for layer in layers:
-        read = [origins.get(name, name) for name in layer.inputs]
-        if layer.type == _SPLIT:
-            origins |= dict.fromkeys(layer.outputs, read[0])
-        else:
-            readers |= dict.fromkeys(read, layer.type)
-    return readers
-
-
 def _takes_axis_of_bias(layers: Iterable[Layer], param: str) -> bool:
     """Whether a batch is made behind a product with a bias, which has one already, as its operands have.
 
     pnnx takes the axis of ``addmm`` from the first operand, the bias (``convert_batch_layout.cpp``).
     """
     sums = {x.outputs[0] for x in layers if x.type == "Gemm" and len(x.inputs) == _WITH_BIAS}
-    return bool(sums & _given_a_batch(param))
+    return bool(sums & given_a_batch(param))
 
 
 def _batches_lower_rank(case: Case, feeding: Feeding) -> bool:
@@ -183,12 +130,6 @@ def _gives_state(judgement: Judgement, feeding: Feeding, layers: Iterable[Layer]
     return any(made[b.tensor].shape[_OF_RECURRENT] > 1 for b in given)
 
 
-def _given_a_batch(param: str) -> set[str]:
-    """Blobs without a batch axis that a ``Reshape`` gives one to."""
-    shapes = [words for line in param.splitlines() if (words := line.split())[:1] == [_BATCHING]]
-    return {w[4] for w in shapes if f"12={_NO_AXIS}" in w and f"13={_NO_AXIS}" not in w}
-
-
 def _matrix_loses_it(
     judgement: Judgement, conversion: Conversion, feeding: Feeding, layers: Iterable[Layer]
 ) -> bool:
@@ -199,7 +140,7 @@ def _matrix_loses_it(
     if all(binding.batch_axis is None for binding in feeding.inputs):
         return False
     case = judgement.case
-    products = [node for node in case.model.graph.node if node.op_type in _PRODUCTS]
+    products = [node for node in case.model.graph.node if node.op_type in PRODUCTS]
     operands = {name for node in products for name in node.input}
     fed = {b.tensor for b in feeding.inputs if b.batch_axis is not None}
     further = {name for node in products for name in node.input[1:]}
@@ -208,7 +149,7 @@ def _matrix_loses_it(
     matrices = {
         tuple(t.dims[:0:-1]) for t in stored_tensors(case) if t.name in operands and t.dims[:1] == [1]
     }
-    used = {name for layer in layers if layer.type in _PRODUCTS for name in layer.inputs}
+    used = {name for layer in layers if layer.type in PRODUCTS for name in layer.inputs}
     constants = written_constants(conversion.param or "")
     return any(blob in used and written in matrices for blob, written in constants)
 
@@ -230,15 +171,6 @@ def makers_of_five_axes(case: Case) -> tuple[str, ...]:
         return ()
     nodes = (case.model.graph.node[position] for position in moving_nodes(case))
     return tuple(sorted({n.op_type for n in nodes if large & set(n.output) and not large & set(n.input)}))
-
-
-def written_constants(param: str) -> Iterable[tuple[str, tuple[int, ...]]]:
-    """Blob and sizes, innermost first, of every ``MemoryData``."""
-    for line in param.splitlines():
-        words = line.split()
-        if words[:4:3] == ["MemoryData", "1"]:
-            settings = dict(word.split("=", 1) for word in words[5:] if "=" in word)
-            yield words[4], tuple(int(settings[key]) for key in _SIZES if key in settings)
 
 
 def _beside_recurrent(feeding: Feeding, layers: Sequence[Layer]) -> str:

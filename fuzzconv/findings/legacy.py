@@ -14,8 +14,8 @@ import onnx
 from fuzzconv.case import Array, Case
 from fuzzconv.converters.conversion import Conversion
 from fuzzconv.findings.axes import along_first_axis
-from fuzzconv.findings.batch import written_constants
 from fuzzconv.findings.draft import stored_tensors
+from fuzzconv.findings.kept import written_constants
 from fuzzconv.findings.parameters import OPERANDS, SAME, TWO_OF_MANY, blobs_of, layer_lines, settings_of
 from fuzzconv.findings.rebuild import tensor_values
 from fuzzconv.findings.subgraph import moving_nodes

@@ -11,16 +11,14 @@ from fuzzconv.findings.batch import (
     AXIS_OF_BIAS,
     BEHIND_RECURRENT,
     BESIDE_RECURRENT,
-    CONSTANT_KEEPS_IT,
     FIVE_AXES,
     GIVEN_STATE,
     LOWER_BATCH,
-    MATRIX_LOSES_IT,
-    STATE_KEEPS_IT,
     TRANSPOSED,
 )
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.fusion import FUSED, GELU
+from fuzzconv.findings.kept import CONSTANT_KEEPS_IT, MATRIX_LOSES_IT, STATE_KEEPS_IT
 from fuzzconv.findings.legacy import (
     CEIL_OVER_SAME,
     CROPS_NOTHING,
@@ -75,6 +73,7 @@ from fuzzconv.findings.wordless import (
     NOT_FILLED,
     SHARED_IN_SUM,
     UNREAD_NUMBER,
+    WITHOUT_BIAS,
 )
 from fuzzconv.findings.written import CONSTANT_AS_BLOB, NOTHING_LEFT, WEIGHT_AS_BLOB
 from fuzzconv.runtime.options import SWITCHES, switches_of
@@ -139,6 +138,7 @@ _ANY = {
     INDEX_KEEPS_AXIS: "a layer behind Gather with one index, whose axis is kept,",
     PRODUCT_OF_REST: "Reshape to five axes with 0 or -1 among the last two",
     LARGEST_OF_ALL: "Max or Min of one operand, taken for one over its elements,",
+    WITHOUT_BIAS: "a recurrent layer without a bias",
     NO_FLOATS: "weights of another type than float32 in a typed field",
     FIVE_SIZES: "Reshape to five axes or more",
     FLATTENED: "MatMul of more than two axes, which are lost,",

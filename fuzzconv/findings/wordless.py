@@ -17,6 +17,7 @@ from fuzzconv.case import Case
 from fuzzconv.findings.draft import stored_tensors
 from fuzzconv.findings.parameters import LIST_AS_INDEX, gathers_list
 from fuzzconv.findings.subgraph import moving_nodes
+from fuzzconv.findings.tails import RECURRENT_LAYERS
 from fuzzconv.verdict import Kind, Verdict
 
 SHARED_IN_SUM = "further operand of Sum that is used elsewhere"
@@ -26,6 +27,7 @@ FILLED = "integer input that the shape inference fills with a number of its own"
 NOT_FILLED = "integer input that the shape inference does not fill"
 CONSTANT_OUTPUT = "constant as an output of the graph"
 UNREAD_NUMBER = "number of a type that the converter does not read"
+WITHOUT_BIAS = "recurrent layer without a bias, which is read all the same"
 NO_FLOATS = "numbers in another field than the two that the converter looks into"
 LONE_OPERAND = "operand that has no second one, or a scalar in front of it"
 
@@ -48,6 +50,8 @@ _LOOKING = {
     "Transpose": (0,),
 }
 """Operands whose numbers onnx2ncnn turns round by itself, from ``raw_data`` or else from ``float_data``."""
+_BIAS = 3
+"""Place of a recurrent operator's bias among its inputs."""
 _OF_MATRIX = frozenset({"MatMul", "Transpose"})
 _SWAPPED = [1, 0]
 _INDEX = "CHECK failed: (index)"
@@ -80,6 +84,8 @@ def wordless_message(case: Case, verdict: Verdict) -> str:
     if verdict.route.converter != "pnnx":
         if verdict.evidence.get("signal") == _NO_MEMORY and readers_of_no_floats(case):
             return NO_FLOATS
+        if _INDEX in said and lacks_bias(case):
+            return WITHOUT_BIAS
         return LONE_OPERAND if _INDEX in said and _has_lone_operand(case) else ""
     integers = [array for array in case.inputs.values() if array.dtype.kind in "iu"]
     if _RUN in said and integers:
@@ -121,6 +127,12 @@ def _has_lone_operand(case: Case) -> bool:
         if node.op_type in _BINARY - _TURNED and node.input[0] in scalars:
             return True
     return False
+
+
+def lacks_bias(case: Case) -> bool:
+    """Whether a recurrent operator has no bias: onnx2ncnn reads one, and writes what it has not read."""
+    nodes = (case.model.graph.node[position] for position in moving_nodes(case))
+    return any(not any(n.input[_BIAS : _BIAS + 1]) for n in nodes if n.op_type in RECURRENT_LAYERS)
 
 
 def readers_of_no_floats(case: Case) -> tuple[str, ...]:

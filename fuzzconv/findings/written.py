@@ -49,11 +49,14 @@ from fuzzconv.findings.parameters import (
 from fuzzconv.findings.parameters import MESSAGES as PARAMETER_MESSAGES
 from fuzzconv.findings.storage import RESULTS
 from fuzzconv.findings.subgraph import moving_nodes, operator_nodes
+from fuzzconv.findings.tails import RECURRENT_LAYERS
 from fuzzconv.findings.traits import Trait, operators_of, traits_of
 from fuzzconv.findings.wordless import (
     CONSTANT_OUTPUT,
     FOLDED_OUTPUT,
     MADE_BY_NONE,
+    WITHOUT_BIAS,
+    lacks_bias,
     output_of_none,
     wordless_message,
 )
@@ -64,7 +67,7 @@ NOTHING_LEFT = "no layer left before the output"
 CONSTANT_AS_BLOB = "layer given a constant as a further input"
 WEIGHT_AS_BLOB = "weight of a layer that is another's operand too"
 SYMPTOMS = AXES_MESSAGES | BATCH_MESSAGES | PARAMETER_MESSAGES | LEGACY_MESSAGES
-SYMPTOMS |= {CONSTANT_OUTPUT, FOLDED_OUTPUT, MADE_BY_NONE, NOTHING_LEFT, NEAREST}
+SYMPTOMS |= {CONSTANT_OUTPUT, FOLDED_OUTPUT, MADE_BY_NONE, NOTHING_LEFT, NEAREST, WITHOUT_BIAS}
 """What comes of these is chance: a wrong shape or value, a blob that can't be extracted, a crash."""
 RIGHT_BY_LUCK = (
     AXES_MESSAGES
@@ -104,6 +107,8 @@ def telling_message(judgement: Judgement, verdict: Verdict) -> str:
     if verdict.kind.is_weight_fault:
         if conversion.converter != "pnnx":
             layer = str(verdict.evidence.get("layer_type"))
+            if layer in RECURRENT_LAYERS and lacks_bias(case):
+                return WITHOUT_BIAS
             misplaced = verdict.kind is Kind.WEIGHT_SHIFT and layer.startswith("Deconvolution")
             return ONE_AXIS if misplaced and "ConvTranspose" in of_one_axis(case) else ""
         nodes = [case.model.graph.node[position] for position in moving_nodes(case)]

@@ -15,15 +15,13 @@ from fuzzconv.findings.batch import (
     AXIS_OF_BIAS,
     BEHIND_RECURRENT,
     BESIDE_RECURRENT,
-    CONSTANT_KEEPS_IT,
     FIVE_AXES,
     GIVEN_STATE,
     LOWER_BATCH,
-    MATRIX_LOSES_IT,
-    STATE_KEEPS_IT,
     TRANSPOSED,
     batch_message,
 )
+from fuzzconv.findings.kept import CONSTANT_KEEPS_IT, MATRIX_LOSES_IT, STATE_KEEPS_IT
 from fuzzconv.findings.signature import signature_of
 from fuzzconv.findings.tails import absorbed
 from fuzzconv.reference.reference import Reference
@@ -79,6 +77,29 @@ def test_a_recurrent_state_keeps_it_even_with_one_element() -> None:
     assert batch_message(judgement(one), converted(harmless, {"x": 1}, 1)) == ""
     twice = param.replace("RNN r 2 1 in0 1 out0", "Split s 1 2 1 2 3\nLSTM r 3 1 in0 2 3 out0")
     assert batch_message(judgement(made), converted(twice, {"x": 1}, 1)) == STATE_KEEPS_IT
+
+
+def test_a_constant_state_of_more_than_one_batch_is_kept_as_any_constant() -> None:
+    made = case([node("RNN", "x w r  h", "y")], {"x": array(2, 3, 1)}, {"h": array(2, 3, 1)})
+    param = "7767517\n3 3\nInput in0 0 1 in0\nMemoryData h 0 1 1 0=1 1=3 2=2\nRNN r 2 1 in0 1 out0 0=1\n"
+    assert batch_message(judgement(made), converted(param, {"x": 1}, 1)) == CONSTANT_KEEPS_IT
+
+
+@pytest.mark.parametrize(("batch", "expected"), [("12=1 13=233", ""), ("12=233 13=0", CONSTANT_KEEPS_IT)])
+def test_a_constant_beside_an_operand_whose_batch_is_an_axis_again(batch: str, expected: str) -> None:
+    param = f"7767517\n4 4\nInput in0 0 1 in0\nReshape r 1 1 in0 1 0=2 1=1 2=4 {batch}\n"
+    param += "MemoryData w 0 1 2 0=2 1=1 2=4\nBinaryOp add 2 1 1 2 out0 0=0\n"
+    assert batch_message(judgement(with_constant(4, 1, 2)), converted(param, {"x": 0}, 0)) == expected
+
+
+@pytest.mark.parametrize(
+    ("equation", "expected"),
+    [("ij,ij->ij", CONSTANT_KEEPS_IT), ("ij,jk->ik", MATRIX_LOSES_IT), ("ij,ij->j", MATRIX_LOSES_IT)],
+)
+def test_an_einsum_that_has_a_batch_in_all_its_operands(equation: str, expected: str) -> None:
+    made = case([node("Einsum", "x w", equation=equation)], {"x": array(2, 2)}, {"w": array(2, 2)})
+    param = "7767517\n3 3\nInput in0 0 1 in0\nMemoryData w 0 1 1 0=2 1=2\nEinsum e 2 1 in0 1 out0\n"
+    assert batch_message(judgement(made), converted(param, {"x": 0}, 0)) == expected
 
 
 @pytest.mark.parametrize(

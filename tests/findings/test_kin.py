@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from fuzzconv.findings.axes import FIRST_AXIS
-from fuzzconv.findings.batch import BESIDE_RECURRENT, CONSTANT_KEEPS_IT
+from fuzzconv.findings.batch import BESIDE_RECURRENT
 from fuzzconv.findings.finding import Signature
+from fuzzconv.findings.kept import CONSTANT_KEEPS_IT
 from fuzzconv.findings.kin import is_generalised, is_part, is_symptom, is_variant
 
 

@@ -23,9 +23,11 @@ from fuzzconv.findings.wordless import (
     NOT_FILLED,
     SHARED_IN_SUM,
     UNREAD_NUMBER,
+    WITHOUT_BIAS,
     readers_of_no_floats,
     wordless_message,
 )
+from fuzzconv.findings.written import telling_message
 from fuzzconv.verdict import Kind
 
 X = {"x": array(1, 2)}
@@ -197,3 +199,18 @@ def test_each_branch_that_turns_numbers_round_crashes_by_itself(
     signature = signature_of(judgement(made, crashed, conversions={"onnx2ncnn": files}), crashed)
     assert (signature.message == NO_FLOATS) is bool(expected)
     assert not expected or signature.operators == expected
+
+
+@pytest.mark.parametrize(
+    ("operands", "expected"),
+    [("x w r", WITHOUT_BIAS), ("x w r  s", WITHOUT_BIAS), ("x w r b", ""), ("x w r b s", "")],
+)
+def test_a_bias_that_is_read_though_there_is_none(operands: str, expected: str) -> None:
+    made = case([helper.make_node("GRU", operands.split(" "), ["y"], hidden_size=1)], X)
+    crashed = verdict("onnx2ncnn/cpu", Kind.CRASH, "convert", message="what():  CHECK failed: (index) < (x)")
+    assert wordless_message(made, crashed) == expected
+    shifted = verdict("onnx2ncnn/cpu", Kind.WEIGHT_SHIFT, "weights", layer_type="GRU")
+    files = SimpleNamespace(converter="onnx2ncnn", param="", feedings=(), files={})
+    found = judgement(made, shifted, conversions={"onnx2ncnn": files})
+    assert telling_message(found, shifted) == expected
+    assert telling_message(found, replace(shifted, evidence={"layer_type": "Gemm"})) == ""
