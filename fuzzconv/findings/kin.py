@@ -73,7 +73,8 @@ def is_variant(known: Signature, other: Signature) -> bool:
 
     Words of size (``large``, ``rank=3``) tell how far reduction came: what differs in them alone is one too.
     """
-    if any(map(_differ_in_function, known.operators, other.operators)) and not known.message:
+    alone = len(known.operators) == len(other.operators) == 1 and not known.message
+    if alone and _differ_in_function(known.operators[0], other.operators[0]):
         return False
     one, two = grouped(known), grouped(other)
     return covers(one, two) or (same_frame(one, two) and _sizeless(one) == _sizeless(two))

@@ -8,7 +8,7 @@ missing in the files; the operators that it was met with stay out of it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 import onnx
@@ -92,7 +92,8 @@ def parameter_message(case: Case, conversion: Conversion) -> str:
     reductions = [words for words in layers if words[0] == "Reduction"]
     reducing = [node for node in nodes if node.op_type.startswith("Reduce")]
     values = tensor_values(case) or {}
-    shortened = [n for n in reducing if _has_axes(n, stored) and _shortens(n, values)]
+    read = {name for node in nodes for name in node.input}
+    shortened = [n for n in reducing if _has_axes(n, stored) and _shortens(n, values, read)]
     if any(_NO_AXES in words for words in reductions) and shortened:
         return WITHOUT_AXES
     whole = [words for words in reductions if "1=1" in words and settings_of(words).get("4", "0") == "0"]
@@ -211,10 +212,15 @@ def blobs_of(words: Sequence[str], *, outputs: bool) -> Sequence[str]:
     return words[first : first + count] if outputs else words[4:first]
 
 
-def _shortens(node: onnx.NodeProto, values: Mapping[str, Array]) -> bool:
-    """Whether a reduction leaves fewer elements; along axes of size 1 it does no harm to reduce none."""
-    known = {node.input[0], node.output[0]} <= values.keys()
-    return not known or values[node.output[0]].size < values[node.input[0]].size
+def _shortens(node: onnx.NodeProto, values: Mapping[str, Array], read: Collection[str]) -> bool:
+    """Whether a reduction leaves fewer elements, or fewer axes to a node that reads it.
+
+    Along axes of size 1 it does no harm otherwise to reduce none.
+    """
+    if not {node.input[0], node.output[0]} <= values.keys():
+        return True
+    before, after = values[node.input[0]], values[node.output[0]]
+    return after.size < before.size or (after.ndim < before.ndim and node.output[0] in read)
 
 
 def _compares_two_of_many(nodes: Iterable[onnx.NodeProto], text: str) -> bool:

@@ -173,6 +173,8 @@ def signature_of(
         operators = operators or storage_cause(case, verdict, traits_of(case) if traits is None else traits)
         if operators == (DOUBLE,) and family == "crash" and NO_PARAMETER not in frame.message:
             frame = replace(frame, message="heap corruption")  # where it shows, and how, is chance
+    if verdict.route.converter == "onnx2ncnn" and any(map(is_storage, operators)):
+        frame = replace(frame, converter="onnx2ncnn", condition="")  # what nothing has written may be right
     operators = operators or (refused_layer(judgement, verdict, traits) if family == "load" else ())
     if not operators:
         conversion = judgement.conversion_on(verdict.route)

@@ -76,6 +76,10 @@ def test_a_special_case_that_was_found_first(known: str, other: str, expected: b
     assert is_generalised(wrong(known), wrong(other)) is expected
 
 
+def test_behind_another_operator_it_is_not_the_function() -> None:
+    assert is_variant(wrong("Expand", "Div"), wrong("Expand", "Sub"))
+
+
 def test_what_the_tool_says_of_two_operators_is_one_cause_without_a_word_in_common() -> None:
     known, other = (bad("crash", (name,), "SIGABRT: what(): CHECK failed") for name in ("Add", "Mul"))
     assert is_variant(known, other)

@@ -38,6 +38,10 @@ def test_a_reduction_written_without_its_axes_is_one_cause(before: tuple[onnx.No
 def test_a_reduction_along_axes_of_one_element_may_lack_them() -> None:
     one = case([node("ReduceMean", "x a")], {"x": array(1, 1, 3)}, {"a": np.array([1])}, opset=18)
     assert told(one, "-23303=0") == ""
+    for keepdims, expected in ((1, ""), (0, WITHOUT_AXES)):
+        nodes = [node("ReduceMean", "x a", "t", keepdims=keepdims), node("Softmax", "t", axis=1)]
+        read = case(nodes, {"x": array(1, 1, 3, 2)}, {"a": np.array([1])}, opset=18)
+        assert told(read, "-23303=0") == expected
 
 
 def test_a_reduction_over_everything_needs_no_axes() -> None:
