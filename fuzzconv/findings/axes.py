@@ -73,9 +73,8 @@ def slices_all(case: Case) -> tuple[str, ...]:
     """``Slice`` where it names no axes: onnx2ncnn does not count them from the first one then."""
     nodes = (case.model.graph.node[position] for position in moving_nodes(case))
     slices = [node for node in nodes if node.op_type == "Slice"]
-    named = (
-        len(n.input) > _AXES_INPUT["Slice"] or any(a.name == "axes" for a in n.attribute) for n in slices
-    )
+    place = _AXES_INPUT["Slice"]
+    named = (any(n.input[place : place + 1]) or any(a.name == "axes" for a in n.attribute) for n in slices)
     return ("Slice",) if not all(named) else ()
 
 
@@ -93,9 +92,12 @@ def along_first_axis(case: Case) -> tuple[str, ...]:
 
 
 def _keeps_first(node: onnx.NodeProto, values: Mapping[str, Array]) -> bool:
-    """Whether a ``Slice`` takes all of the first axis, which onnx2ncnn leaves out then as it should."""
+    """Whether a ``Slice`` takes all of the first axis, which onnx2ncnn leaves out then as it should.
+
+    A first axis of more than one may be turned round.
+    """
     known = node.op_type == "Slice" and node.output[0] in values
-    return known and values[node.output[0]].shape[0] == values[node.input[0]].shape[0]
+    return known and values[node.output[0]].shape[0] == values[node.input[0]].shape[0] == 1
 
 
 def _axes_of(node: onnx.NodeProto, stored: Mapping[str, onnx.TensorProto]) -> Sequence[int]:

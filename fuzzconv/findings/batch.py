@@ -48,6 +48,8 @@ _WITH_BIAS = 3
 """Blobs that a ``Gemm`` of two operands and a bias takes."""
 _OF_RECURRENT = 1
 """The batch axis of a recurrent layer in ONNX and, without ``batch_first``, in torch."""
+_OF_STATE = 3
+"""Axes of a recurrent operator's last state: direction, batch, state."""
 _INPUT = "Input"
 _SPLIT = "Split"
 _PASSING_ON = frozenset({_INPUT, _SPLIT})
@@ -127,7 +129,8 @@ def _gives_state(judgement: Judgement, feeding: Feeding, layers: Iterable[Layer]
             states |= {*layer.outputs}
     made = judgement.reference.outputs
     given = (b for b in feeding.outputs if b.blob in states and b.batch_axis is None and b.tensor in made)
-    return any(made[b.tensor].shape[_OF_RECURRENT] > 1 for b in given)
+    shapes = (made[b.tensor].shape for b in given)
+    return any(len(shape) == _OF_STATE and shape[_OF_RECURRENT] > 1 for shape in shapes)
 
 
 def _matrix_loses_it(

@@ -20,7 +20,7 @@ FUSED = "operators fused into one "
 GELU = "Gelu in its tanh form taken for the exact one"
 _EXACT_GELU = ("F.gelu ", "nn.GELU ")
 _EXACT_OPERATORS = frozenset({"Erf", "Gelu"})
-_ERF = re.compile(r"\berf(?=\(| )")
+_ERF = re.compile(r"^torch\.erf |\berf\(", re.MULTILINE)
 _LARGEST_OF_TANH = 1e-3
 FEWEST = 4
 """So many operators at least: fewer are told by their names better."""
@@ -55,7 +55,7 @@ def gelu_message(case: Case, verdict: Verdict, conversion: Conversion) -> str:
     exact = sum(line.startswith(_EXACT_GELU) and "approximate=tanh" not in line for line in text.splitlines())
     told = [node.op_type in _EXACT_OPERATORS for node in case.model.graph.node].count(True)
     told -= len(_ERF.findall(text))  # what is left of Erf has become no gelu
-    return GELU if near and exact > told and "Tanh" in case.operators else ""
+    return GELU if near and exact > max(told, 0) and "Tanh" in case.operators else ""
 
 
 def _number(value: object) -> float:

@@ -7,6 +7,7 @@ pnnx carries the batch axis through a graph (``solve_batch_index``); what become
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from fuzzconv.case import Case
 from fuzzconv.converters.conversion import Conversion, Feeding
@@ -42,23 +43,19 @@ def kept_message(
     out; a product may have a matrix, which has no batch at all, given one.
     """
     param = conversion.param or ""
-    readers, harmless, batched = (
-        _readers_of(layers),
-        _without_batch_beside(layers, param),
-        given_a_batch(param),
-    )
-    recurrent = any(layer.type in RECURRENT_LAYERS for layer in layers)
+    plain = list(_without_splits(layers))
+    batched, harmless = given_a_batch(param), _without_batch_beside(plain, param)
+    joined = _joined_to_recurrent(plain)
     for blob, shape, size in _kept(judgement, conversion, feeding):
-        reader = readers.get(blob, "")
-        if reader == _BATCHING and blob not in batched:
-            reader = ""
-        joined = reader == _JOINING and len(shape) > _OF_MATRIX and recurrent
-        if size == 1 and (joined or (reader in RECURRENT_LAYERS and shape[0] > 1)):
+        readers = {layer.type for layer in plain if blob in layer.inputs}
+        directions = readers & RECURRENT_LAYERS and shape[0] > 1
+        if size == 1 and (directions or (blob in joined and len(shape) > _OF_MATRIX)):
             return STATE_KEEPS_IT
-        if blob in harmless or (size == 1 and reader != _BATCHING):
-            continue
-        matrix = reader in PRODUCTS and len(shape) <= _OF_MATRIX and not _has_batch_in_all(judgement.case)
-        return MATRIX_LOSES_IT if matrix or reader == _BATCHING else CONSTANT_KEEPS_IT
+        if blob in batched:
+            return MATRIX_LOSES_IT
+        if size > 1 and blob not in harmless:
+            of_product = readers & PRODUCTS - ({_EINSUM} if _has_batch_in_all(judgement.case) else set())
+            return MATRIX_LOSES_IT if of_product and len(shape) <= _OF_MATRIX else CONSTANT_KEEPS_IT
     return ""
 
 
@@ -93,17 +90,26 @@ def _kept(
                 yield blob, shape, max(sizes)
 
 
-def _readers_of(layers: Iterable[Layer]) -> dict[str, str]:
-    """The type of a layer that reads a blob, be it by way of a ``Split``."""
+def _without_splits(layers: Iterable[Layer]) -> Iterator[Layer]:
+    """The layers as if each read a blob itself that a ``Split`` gives it."""
     origins: dict[str, str] = {}
-    readers: dict[str, str] = {}
     for layer in layers:
-        read = [origins.get(name, name) for name in layer.inputs]
+        read = tuple(origins.get(name, name) for name in layer.inputs)
         if layer.type == _SPLIT:
             origins |= dict.fromkeys(layer.outputs, read[0])
         else:
-            readers |= dict.fromkeys(read, layer.type)
-    return readers
+            yield replace(layer, inputs=read)
+
+
+def _joined_to_recurrent(layers: Iterable[Layer]) -> set[str]:
+    """Blobs that are joined to what a recurrent layer, or one behind it, made."""
+    behind: set[str] = set()
+    joined: set[str] = set()
+    for layer in layers:
+        if layer.type in RECURRENT_LAYERS or behind & {*layer.inputs}:
+            joined |= {*layer.inputs} - behind if layer.type == _JOINING else set()
+            behind |= {*layer.outputs}
+    return joined
 
 
 def _without_batch_beside(layers: Iterable[Layer], param: str) -> set[str]:
@@ -118,5 +124,7 @@ def _has_batch_in_all(case: Case) -> bool:
     """Whether one letter stands in front of all operands of an ``Einsum``, and of its result: a batch."""
     nodes = (case.model.graph.node[position] for position in moving_nodes(case))
     equations = (a.s.decode() for n in nodes if n.op_type == _EINSUM for a in n.attribute)
-    terms = [equation.replace(" ", "").replace("->", ",").split(",") for equation in equations]
-    return any(len({term[:1] for term in some}) == 1 for some in terms)
+    terms = [
+        equation.replace(" ", "").replace("->", ",").split(",") for equation in equations if "->" in equation
+    ]
+    return any(len({term[:1] for term in some}) == 1 and some[0][:1].isalpha() for some in terms)

@@ -83,7 +83,7 @@ def is_variant(known: Signature, other: Signature) -> bool:
 def is_generalised(known: Signature, other: Signature) -> bool:
     """Whether ``known`` is a special case of ``other`` that happened to be found first.
 
-    What it was special in may be how its case was built; an attribute of the same operator had a say in it.
+    What it was special in may be how its case was built; an attribute had a say in it.
     """
     attributes = (_lost_attributes(*pair) for pair in zip(known.operators, other.operators, strict=False))
     return is_variant(other, known) and not any(attributes)
@@ -134,9 +134,9 @@ def _differ_in_function(one: str, other: str) -> bool:
 
 
 def _lost_attributes(one: str, other: str) -> set[str]:
-    """The attributes that ``one`` is named with and ``other``, the same operator, is not."""
+    """The attributes that ``one`` is named with and ``other``, an operator of its group, is not."""
     (name, words), (its_name, its_words) = split_operator(one), split_operator(other)
-    if name != its_name or not onnx.defs.has(name):
+    if _GROUP_OF.get(name, name) != _GROUP_OF.get(its_name, its_name) or not onnx.defs.has(name):
         return set()
     declared = onnx.defs.get_schema(name).attributes.keys() - _ANY_ONE
     return {word for word in words - its_words if word.partition("=")[0] in declared}

@@ -8,15 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import prod
 
-import numpy as np
 import onnx
 
 from fuzzconv.case import Array, Case
 from fuzzconv.converters.conversion import Conversion
-from fuzzconv.findings.axes import along_first_axis
 from fuzzconv.findings.draft import stored_tensors
 from fuzzconv.findings.kept import written_constants
-from fuzzconv.findings.parameters import OPERANDS, SAME, TWO_OF_MANY, blobs_of, layer_lines, settings_of
+from fuzzconv.findings.parameters import (
+    OPERANDS,
+    SAME,
+    TWO_OF_MANY,
+    blobs_of,
+    layer_lines,
+    needs_all,
+    settings_of,
+)
 from fuzzconv.findings.rebuild import tensor_values
 from fuzzconv.findings.subgraph import moving_nodes
 from fuzzconv.findings.tails import RECURRENT_LAYERS
@@ -28,7 +34,7 @@ DEFAULT_ORDER = "Transpose without an order of axes, which is the reverse one"
 RECURRENT_AXES = "axes that a recurrent layer does not have"
 INDEX_KEEPS_AXIS = "axis that Gather with one index keeps"
 FLATTENED = "product of more than two axes written as an InnerProduct"
-FIVE_SIZES = "Reshape to more axes than a blob has"
+FIVE_SIZES = "Reshape to five axes, of which the last two become one"
 PRODUCT_OF_REST = "Reshape to five axes, of which the last two are multiplied though one says 0 or -1"
 KERNEL_LEFT_OUT = "convolution whose kernel_shape is left out"
 CEIL_OVER_SAME = "ceil_mode=1 written in place of auto_pad"
@@ -126,7 +132,7 @@ def legacy_message(case: Case, conversion: Conversion) -> str:
     if _flattens_inside(case, layers, values):
         return FLATTENED
     constants = {name: len(sizes) for name, sizes in written_constants(conversion.param or "")}
-    if _joins_shortened(case, layers, constants):
+    if _joins_shortened(case, layers, values, constants):
         return SHORTENED
     return LOWER_RANK if _broadcasts_lower_rank(conversion, layers, values) else ""
 
@@ -146,10 +152,13 @@ def _without_kernel(case: Case, layers: Sequence[Sequence[str]], values: Mapping
     written = [settings_of(words) for words in layers if words[0].startswith(_CONVOLUTION_LAYERS)]
     if all(_KERNEL in settings for settings in written):
         return ""
-    nodes = [case.model.graph.node[position] for position in moving_nodes(case)]
-    written_ones = [n for n in nodes if n.op_type in _CONVOLUTIONS and not _has_three_axes(n, values)]
-    told = [{a.name for a in node.attribute} for node in written_ones]
-    return KERNEL_OF_THREE if all("kernel_shape" in names for names in told) else KERNEL_LEFT_OUT
+    nodes = (case.model.graph.node[position] for position in moving_nodes(case))
+    found = [node for node in nodes if node.op_type in _CONVOLUTIONS]
+    of_three = [_has_three_axes(node, values) for node in found]
+    told = [any(a.name == "kernel_shape" for a in node.attribute) for node in found]
+    if any(not (large or named) for large, named in zip(of_three, told, strict=True)):
+        return KERNEL_LEFT_OUT
+    return KERNEL_OF_THREE if any(of_three) else ""
 
 
 def _has_three_axes(node: onnx.NodeProto, values: Mapping[str, Array]) -> bool:
@@ -157,16 +166,10 @@ def _has_three_axes(node: onnx.NodeProto, values: Mapping[str, Array]) -> bool:
 
 
 def _takes_two_of_many(case: Case, layers: Sequence[Sequence[str]], values: Mapping[str, Array]) -> bool:
-    """Whether a ``BinaryOp`` of more than two operands has another result than its first two have."""
+    """Whether a ``BinaryOp`` has more than two operands, and the further ones matter."""
     large = [words for words in layers if words[0] == "BinaryOp" and int(words[2]) > OPERANDS]
     made = {name for words in large for name in blobs_of(words, outputs=True)}
-    for node in case.model.graph.node:
-        known = {*node.input, *node.output} <= values.keys() and len(node.input) > OPERANDS
-        if known and made & {*node.output}:
-            extreme = np.maximum if node.op_type == "Max" else np.minimum
-            of_two = extreme(*(values[name] for name in node.input[:OPERANDS]))
-            made -= {*node.output} if np.array_equal(of_two, values[node.output[0]]) else set()
-    return bool(made)
+    return any(needs_all(node, values) for node in case.model.graph.node if made & {*node.output})
 
 
 def _rounds_padded_up(case: Case) -> bool:
@@ -199,8 +202,8 @@ def _takes_second_axis(case: Case, values: Mapping[str, Array]) -> bool:
     for node in case.model.graph.node:
         if node.op_type == "Softmax" and node.input[0] in values:
             axes = [a.i for a in node.attribute if a.name == "axis"] or [1]
-            shape = values[node.input[0]].shape
-            if (old or not node.attribute) and prod(shape[axes[0] :]) > shape[axes[0]]:
+            along = values[node.input[0]].shape[axes[0] :]
+            if (old or not node.attribute) and prod(along) > prod(along[:1]):
                 return True
     return False
 
@@ -246,19 +249,26 @@ def _crops_nothing(case: Case, layers: Sequence[Sequence[str]]) -> bool:
     return any(read >= {*node.input[1:2]} for node in nodes)
 
 
-def _joins_shortened(case: Case, layers: Sequence[Sequence[str]], constants: Mapping[str, int]) -> bool:
+def _joins_shortened(
+    case: Case, layers: Sequence[Sequence[str]], values: Mapping[str, Array], constants: Mapping[str, int]
+) -> bool:
     """Whether something is joined along a first axis that a constant has lost in its ``MemoryData``.
 
     The constant is joined itself, or is what hinders all the others from being fed with that axis.
 
     Args:
-        case, layers: the graph and the network.
+        case, layers, values: the graph, the network and all the graph's tensors.
         constants: how many axes the network has of each.
     """
-    lost = {t.name for t in stored_tensors(case) if constants.get(t.name, _MOST_AXES) < len(t.dims)}
-    joins = [n for n in case.model.graph.node if n.op_type == "Concat" and "Concat" in along_first_axis(case)]
+    ranks = {tensor.name: len(tensor.dims) for tensor in stored_tensors(case)}
+    lost = {name for name, rank in ranks.items() if constants.get(name, rank) < rank}
     hindered = {words[0] for words in layers} <= _WITHOUT_AXES
-    return any(lost & {*node.input} or (lost and hindered) for node in joins)
+    for node in case.model.graph.node:
+        if node.op_type == "Concat" and node.input[0] in values:
+            first = {0, -values[node.input[0]].ndim} & {a.i for a in node.attribute}
+            if first and (lost & {*node.input} or (lost and hindered)):
+                return True
+    return False
 
 
 def _is_product(words: Sequence[str]) -> bool:
@@ -312,7 +322,7 @@ def _copies_another_axis(case: Case, layers: Sequence[Sequence[str]], values: Ma
         if made & {*node.output} and node.op_type == "Reshape" and {*node.input[:2]} <= values.keys():
             sizes, shape = values[node.input[1]].tolist(), values[node.input[0]].shape
             copied = (1,) * len(sizes) + shape[1:]
-            axes = [axis for axis, size in enumerate(sizes) if axis and not size]
+            axes = [axis for axis, size in enumerate(sizes[: len(shape)]) if axis and not size]
             if any(copied[axis - len(sizes)] != shape[axis] for axis in axes):
                 return True
     return False

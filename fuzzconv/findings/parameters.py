@@ -79,11 +79,12 @@ def parameter_message(case: Case, conversion: Conversion) -> str:
     if _SPLIT_IN_EQUAL_PARTS.search(text) and any(w[0] == "Slice" and not settings_of(w) for w in layers):
         return WITHOUT_SIZES
     nodes = [case.model.graph.node[position] for position in sorted(moving_nodes(case))]
+    values = tensor_values(case) or {}
     if any(node.op_type == "Einsum" and len(node.input) > 1 and _has_ellipsis(node) for node in nodes):
         return ELLIPSIS
     if _OF_ALL.search(text) and any(n.op_type in _COMPARING and len(n.input) == 1 for n in nodes):
         return LARGEST_OF_ALL
-    if text and _compares_two_of_many(nodes, text):
+    if text and _compares_two_of_many(nodes, values, text):
         return TWO_OF_MANY
     if any(words[0] == "Interp" and _SIZED & _fractions(words) for words in layers):
         return NOT_WHOLE
@@ -91,7 +92,6 @@ def parameter_message(case: Case, conversion: Conversion) -> str:
         return BIAS_AS_STATE
     reductions = [words for words in layers if words[0] == "Reduction"]
     reducing = [node for node in nodes if node.op_type.startswith("Reduce")]
-    values = tensor_values(case) or {}
     read = {name for node in nodes for name in node.input}
     shortened = [n for n in reducing if _has_axes(n, stored) and _shortens(n, values, read)]
     if any(_NO_AXES in words for words in reductions) and shortened:
@@ -223,11 +223,20 @@ def _shortens(node: onnx.NodeProto, values: Mapping[str, Array], read: Collectio
     return after.size < before.size or (after.ndim < before.ndim and node.output[0] in read)
 
 
-def _compares_two_of_many(nodes: Iterable[onnx.NodeProto], text: str) -> bool:
-    """Whether ``pnnx.param`` compares less often than it takes for more than two operands."""
-    counts = [len(node.input) for node in nodes if node.op_type in _COMPARING]
-    needed = sum(count - 1 for count in counts)
-    return max(counts, default=0) > OPERANDS and len(_COMPARED.findall(text)) < needed
+def needs_all(node: onnx.NodeProto, values: Mapping[str, Array]) -> bool:
+    """Whether a ``Max`` or ``Min`` has another result than its first two operands have (true if unknown)."""
+    if len(node.input) <= OPERANDS or not {*node.input, *node.output} <= values.keys():
+        return len(node.input) > OPERANDS
+    extreme = np.maximum if node.op_type == "Max" else np.minimum
+    of_two = extreme(*(values[name] for name in node.input[:OPERANDS]))
+    return not np.array_equal(of_two, values[node.output[0]], equal_nan=True)
+
+
+def _compares_two_of_many(nodes: Iterable[onnx.NodeProto], values: Mapping[str, Array], text: str) -> bool:
+    """Whether ``pnnx.param`` compares less often than it takes for more than two operands that matter."""
+    comparing = [node for node in nodes if node.op_type in _COMPARING]
+    needed = sum(len(node.input) - 1 for node in comparing)
+    return any(needs_all(node, values) for node in comparing) and len(_COMPARED.findall(text)) < needed
 
 
 def _reduces_all(node: onnx.NodeProto) -> bool:

@@ -140,7 +140,7 @@ _ANY = {
     LARGEST_OF_ALL: "Max or Min of one operand, taken for one over its elements,",
     WITHOUT_BIAS: "a recurrent layer without a bias",
     NO_FLOATS: "weights of another type than float32 in a typed field",
-    FIVE_SIZES: "Reshape to five axes or more",
+    FIVE_SIZES: "Reshape to five axes",
     FLATTENED: "MatMul of more than two axes, which are lost,",
     KERNEL_LEFT_OUT: "kernel_shape left out",
     RECURRENT_AXES: "a recurrent layer, which leaves no axis for directions,",

@@ -39,7 +39,7 @@ _WORDLESS = re.compile(
     r"#+ pass_\w+( onnx)?|\(it printed nothing\)|"
     rf"(SIG\w+: )?shape_inference \.\.\.(.*\[W:onnxruntime.*)?|{HEAP.pattern}"
 )
-_NO_MEMORY = "SIGSEGV"
+_BAD_READ = "SIGSEGV"
 _LOOKING = {
     "BatchNormalization": (4,),
     "ConvTranspose": (1,),
@@ -52,7 +52,7 @@ _LOOKING = {
 """Operands whose numbers onnx2ncnn turns round by itself, from ``raw_data`` or else from ``float_data``."""
 _BIAS = 3
 """Place of a recurrent operator's bias among its inputs."""
-_OF_MATRIX = frozenset({"MatMul", "Transpose"})
+_MATRICES_ALONE = frozenset({"MatMul", "Transpose"})
 _SWAPPED = [1, 0]
 _INDEX = "CHECK failed: (index)"
 """What protobuf says of an element that a list does not have."""
@@ -82,7 +82,7 @@ def wordless_message(case: Case, verdict: Verdict) -> str:
     if verdict.kind is not Kind.CRASH or verdict.stage != "convert":
         return ""
     if verdict.route.converter != "pnnx":
-        if verdict.evidence.get("signal") == _NO_MEMORY and readers_of_no_floats(case):
+        if verdict.evidence.get("signal") == _BAD_READ and readers_of_no_floats(case):
             return NO_FLOATS
         if _INDEX in said and lacks_bias(case):
             return WITHOUT_BIAS
@@ -93,7 +93,7 @@ def wordless_message(case: Case, verdict: Verdict) -> str:
         return FILLED if filled else NOT_FILLED
     if NO_PARAMETER in said and any(map(_is_unread_number, stored_tensors(case))):
         return UNREAD_NUMBER
-    if NO_PARAMETER in said and output_of_none(case):
+    if NO_PARAMETER in said and output_of_none(case) == FOLDED_OUTPUT:
         return CONSTANT_OUTPUT
     if _shares_in_sum(case) and _NOT_IN_MAP.search(said):
         return SHARED_IN_SUM
@@ -150,7 +150,7 @@ def readers_of_no_floats(case: Case) -> tuple[str, ...]:
     for node in case.model.graph.node:
         read = {node.input[i] for i in _LOOKING.get(node.op_type, ()) if i < len(node.input)} - outside
         ranks = {unread[name] for name in read & unread.keys()}
-        fits = node.op_type not in _OF_MATRIX or ranks == {len(_SWAPPED)}
+        fits = node.op_type not in _MATRICES_ALONE or ranks == {len(_SWAPPED)}
         swapped = node.op_type != "Transpose" or any([*a.ints] == _SWAPPED for a in node.attribute)
         if ranks and fits and swapped:
             found.add(node.op_type)
@@ -173,7 +173,9 @@ def output_of_none(case: Case, lost: str = "") -> str:
     graph = case.model.graph
     moving = [graph.node[position] for position in moving_nodes(case)]
     made = {name for node in moving if node.op_type not in _NOTHING_DONE for name in node.output}
-    passed = {node.output[0]: node.input[0] for node in graph.node if node.op_type in _NOTHING_DONE}
+    idle = [node for node in graph.node if node.op_type in _NOTHING_DONE]
+    passed = {node.output[0]: node.input[0] for node in idle}
+    made |= {name for node in idle for name in node.output[1:]}
 
     def origin(name: str) -> str:
         return origin(passed[name]) if name in passed else name

@@ -136,8 +136,8 @@ def telling_message(judgement: Judgement, verdict: Verdict) -> str:
         return NOTHING_LEFT
     read = {b.tensor for b in outputs}
     lost = str(verdict.evidence.get("output") or "")
-    if conversion.converter == "pnnx" and lost not in read and output_of_none(case, lost):
-        return output_of_none(case, lost)
+    if conversion.converter == "pnnx" and lost and lost not in read and (none := output_of_none(case, lost)):
+        return none
     if conversion.converter != "pnnx" and lost in {tensor.name for tensor in stored_tensors(case)}:
         return CONSTANT_OUTPUT
     told = _lacking(case, conversion) or batch_message(judgement, conversion)

@@ -85,7 +85,13 @@ def test_an_axis_from_the_end(axis: int, expected: tuple[str, ...]) -> None:
     assert from_the_end(made) == expected
 
 
-@pytest.mark.parametrize(("inputs", "expected"), [("x i i", ("Slice",)), ("x i i a", ())])
+@pytest.mark.parametrize(
+    ("inputs", "expected"), [("x i i", ("Slice",)), ("x i i a", ()), ("x i i  i", ("Slice",))]
+)
 def test_a_slice_that_names_no_axes(inputs: str, expected: tuple[str, ...]) -> None:
-    made = case([node("Slice", inputs)], {"x": array(1, 2)}, {"i": np.int64([0]), "a": np.int64([1])})
+    made = case(
+        [onnx.helper.make_node("Slice", inputs.split(" "), ["y"])],
+        {"x": array(1, 2)},
+        {"i": np.int64([0]), "a": np.int64([1])},
+    )
     assert slices_all(made) == expected

@@ -85,16 +85,24 @@ def test_a_constant_state_of_more_than_one_batch_is_kept_as_any_constant() -> No
     assert batch_message(judgement(made), converted(param, {"x": 1}, 1)) == CONSTANT_KEEPS_IT
 
 
+@pytest.mark.parametrize("read", ["2", "3"])
 @pytest.mark.parametrize(("batch", "expected"), [("12=1 13=233", ""), ("12=233 13=0", CONSTANT_KEEPS_IT)])
-def test_a_constant_beside_an_operand_whose_batch_is_an_axis_again(batch: str, expected: str) -> None:
+def test_a_constant_beside_an_operand_whose_batch_is_an_axis_again(
+    batch: str, expected: str, read: str
+) -> None:
     param = f"7767517\n4 4\nInput in0 0 1 in0\nReshape r 1 1 in0 1 0=2 1=1 2=4 {batch}\n"
-    param += "MemoryData w 0 1 2 0=2 1=1 2=4\nBinaryOp add 2 1 1 2 out0 0=0\n"
+    param += f"MemoryData w 0 1 2 0=2 1=1 2=4\nSplit s 1 2 2 3 4\nBinaryOp add 2 1 1 {read} out0 0=0\n"
     assert batch_message(judgement(with_constant(4, 1, 2)), converted(param, {"x": 0}, 0)) == expected
 
 
 @pytest.mark.parametrize(
     ("equation", "expected"),
-    [("ij,ij->ij", CONSTANT_KEEPS_IT), ("ij,jk->ik", MATRIX_LOSES_IT), ("ij,ij->j", MATRIX_LOSES_IT)],
+    [
+        ("ij,ij->ij", CONSTANT_KEEPS_IT),
+        ("ij,jk->ik", MATRIX_LOSES_IT),
+        ("ij,ij->j", MATRIX_LOSES_IT),
+        ("ij,ij", MATRIX_LOSES_IT),
+    ],
 )
 def test_an_einsum_that_has_a_batch_in_all_its_operands(equation: str, expected: str) -> None:
     made = case([node("Einsum", "x w", equation=equation)], {"x": array(2, 2)}, {"w": array(2, 2)})
@@ -118,6 +126,11 @@ def test_a_last_state_that_has_no_batch_for_pnnx(layer: str, batch: int, expecte
     judged.reference.outputs["y"] = array(1, batch, 1)
     told = batch_message(judged, converted(param, {"x": 1}, None))
     assert (told == GIVEN_STATE) is expected
+    if not layer:
+        assert batch_message(judged, converted(param, {"x": 1}, 1)) != GIVEN_STATE
+        for shape in ((6,), (2, 3)):
+            judged.reference.outputs["y"] = array(*shape)
+            assert batch_message(judged, converted(param, {"x": 1}, None)) != GIVEN_STATE
 
 
 @pytest.mark.parametrize(
@@ -126,6 +139,7 @@ def test_a_last_state_that_has_no_batch_for_pnnx(layer: str, batch: int, expecte
         ("0=1 1=1 2=4", "RNN", STATE_KEEPS_IT),
         ("0=1 1=4", "RNN", ""),
         ("0=1 1=1 2=4", "Sigmoid", ""),
+        ("0=1 1=1 2=4", "RNN r 1 1 in0 9 0=1\nSigmoid", ""),
     ],
 )
 def test_a_constant_that_is_joined_to_a_recurrent_layers_output(

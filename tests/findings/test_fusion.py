@@ -66,6 +66,7 @@ EXACT = "7767517\n1 1\nF.gelu g 1 1 0 1 #1=(1,2)f32\n"
         ("Tanh Erf", 4.7e-4, EXACT, ""),
         ("Tanh Erf", 4.7e-4, f"{EXACT}pnnx.Expression e 1 1 0 2 expr=erf(@0)\n", GELU),
         ("Tanh Erf", 4.7e-4, f"{EXACT}{EXACT}", GELU),
+        ("Tanh Erf", 4.7e-4, "torch.erf erf 1 1 0 1 expr=mul(erf(@0),erf(@0))\n", ""),
     ],
 )
 def test_the_tanh_form_taken_for_the_exact_one_is_a_cause_for_small_errors_only(

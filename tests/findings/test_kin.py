@@ -9,6 +9,7 @@ from fuzzconv.findings.batch import BESIDE_RECURRENT
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.kept import CONSTANT_KEEPS_IT
 from fuzzconv.findings.kin import is_generalised, is_part, is_symptom, is_variant
+from fuzzconv.findings.written import SYMPTOMS
 
 
 def wrong(*operators: str, condition: str = "") -> Signature:
@@ -70,6 +71,7 @@ def test_other_words_tell_causes_apart(known: str, other: str) -> None:
         ("Gather", "Gather(axis)", False),
         ("Resize(axes,scales)", "Resize(sizes)", False),
         ("AveragePool(ceil_mode=1,strides)", "AveragePool(strides)", False),
+        ("AveragePool(ceil_mode=1,strides)", "MaxPool(strides)", False),
     ],
 )
 def test_a_special_case_that_was_found_first(known: str, other: str, expected: bool) -> None:
@@ -204,3 +206,11 @@ def test_what_the_tool_said_itself_and_the_operators_tell_causes_apart(
     known: Signature, other: Signature
 ) -> None:
     assert not is_symptom(known, other)
+
+
+@pytest.mark.parametrize("message", sorted(SYMPTOMS))
+def test_what_a_network_lacks_is_one_cause_whatever_it_shows_as(message: str) -> None:
+    wrong_result = Signature("result", "pnnx", "compare", (), "", message)
+    assert is_symptom(wrong_result, Signature("crash", "pnnx", "run", (), "", message))
+    assert is_symptom(wrong_result, replace(wrong_result, converter="ncnn", family="load"))
+    assert not is_symptom(wrong_result, replace(wrong_result, converter="onnx2ncnn", family="load"))

@@ -159,6 +159,8 @@ def test_a_constant_that_has_lost_an_axis_which_another_operator_needs(
     nodes = [node("Concat", "x", axis=0), node("Add", "x c", "z")]
     made = case(nodes, {"x": array(1, 4, 1)}, {"c": array(1, 4, 1)})
     assert legacy_message(made, converted(param)) == expected
+    folded = "\n".join(line for line in param.splitlines() if "MemoryData" not in line)
+    assert legacy_message(made, converted(folded)) == ""
 
 
 CROPPED = "7767517\n3 3\nInput x 0 1 x\nCrop t 1 1 x t -23309=1,0 -23310=1,1 -23311=1,0\n{}\n"
@@ -193,6 +195,7 @@ def test_one_index_keeps_its_axis_where_something_counts_axes(
         ((1, 2, 3), [0, 0, 3, 1], ZERO_COPIES),
         ((1, 1, 2, 2), [0, 0, 1, -1], ""),
         ((1, 1, 2, 2), [1, 1, -1], ""),
+        ((1, 2), [1, 1, 2, 0], ""),
     ],
 )
 def test_a_size_that_is_copied_to_another_number_of_axes(
@@ -265,6 +268,7 @@ def test_a_reshape_to_five_axes(sizes: list[int], expected: str) -> None:
         (3, "", {}, KERNEL_OF_THREE),
         (3, "", {"kernel_shape": [1, 1, 1]}, KERNEL_OF_THREE),
         (2, "1=1 11=1", {}, ""),
+        (2, "", {"kernel_shape": [1, 1]}, ""),
     ],
 )
 def test_a_convolution_without_a_kernel(
@@ -308,6 +312,7 @@ def test_a_pooling_that_is_told_two_ways_of_padding(attributes: dict, expected: 
         ((1, 2, 2), {"axis": -1}, 11, ""),
         ((1, 2, 2), {"axis": -2}, 11, NOT_FLATTENED),
         ((1, 3, 1, 1), {"axis": 1}, 11, ""),
+        ((3,), {}, 13, ""),
     ],
 )
 def test_a_softmax_over_several_axes(
@@ -358,6 +363,14 @@ def test_operands_of_other_ranks(shape: tuple[int, ...], sizes: str, expected: s
 def test_a_pad_of_one_axis(shape: tuple[int, ...], expected: str) -> None:
     made = case([node("Pad", "x p")], {"x": array(*shape)}, {"p": np.int64([0, 1] * len(shape))})
     assert legacy_message(made, converted(NOTHING)) == expected
+
+
+def test_another_concat_along_the_first_axis_does_not_join_a_constant_along_it() -> None:
+    param = "7767517\n4 4\nInput x 0 1 x\nMemoryData c 0 1 c 0=1 1=4\nConcat y 1 1 x y 0=0\n"
+    param += "Concat z 2 1 x c z 0=0\nSoftmax s 1 1 z s 0=0\n"
+    nodes = [node("Concat", "x", axis=0), node("Concat", "x c", "z", axis=1)]
+    made = case(nodes, {"x": array(1, 4, 1)}, {"c": array(1, 4, 1)})
+    assert legacy_message(made, converted(param)) == ""
 
 
 def test_every_cause_that_is_named_is_a_symptom_whatever_it_shows_as() -> None:

@@ -67,11 +67,12 @@ def test_a_select_with_a_list_of_indices_is_one_cause(
 @pytest.mark.parametrize(
     ("operator", "operands", "expression", "expected"),
     [
-        ("Max", "x x x", "max(@0,@0)", TWO_OF_MANY),
-        ("Min", "x x x x", "min(min(@0,@0),@0)", TWO_OF_MANY),
-        ("Max", "x x x", "max(max(@0,@0),@0)", ""),
-        ("Max", "x x", "max(@0,@0)", ""),
-        ("Sum", "x x x", "add(@0,@0)", ""),
+        ("Max", "x x w", "max(@0,@0)", TWO_OF_MANY),
+        ("Max", "x w x", "max(@0,@1)", ""),
+        ("Min", "w w w x", "min(min(@0,@0),@0)", TWO_OF_MANY),
+        ("Max", "x x w", "max(max(@0,@0),@1)", ""),
+        ("Max", "x w", "max(@0,@1)", ""),
+        ("Sum", "x x w", "add(@0,@0)", ""),
         ("Max", "x", "@0\ntorch.max m 1 1 0 1", LARGEST_OF_ALL),
         ("Max", "x x", "max(@0,@0)\ntorch.max m 1 1 0 1", ""),
         ("Min", "x", "@0", ""),
@@ -80,7 +81,7 @@ def test_a_select_with_a_list_of_indices_is_one_cause(
 def test_two_of_many_operands_are_compared(
     operator: str, operands: str, expression: str, expected: str
 ) -> None:
-    made = case([node(operator, operands)], {"x": array(1, 2)})
+    made = case([node(operator, operands)], {"x": array(1, 2)}, {"w": array(1, 2) + 1})
     pnnx = f"7767517\n1 1\npnnx.Expression e 1 1 0 1 expr={expression}\n"
     assert parameter_message(made, converted(pnnx=pnnx)) == expected
     bad = verdict("pnnx:fp16=0/cpu", Kind.DIVERGENCE, output="y")

@@ -155,6 +155,9 @@ def test_external_data_without_a_byte_has_a_crash_of_its_own() -> None:
     empty = numpy_helper.from_array(array(0), "w")
     found = storage_cause(with_tensor("Concat", empty), crash, [Trait(0, "external data")])
     assert found == ("constants(external data of no bytes)",)
+    wrong = verdict("onnx2ncnn/cpu", Kind.DIVERGENCE)
+    found = storage_cause(with_tensor("Concat", empty), wrong, [Trait(0, "external data")])
+    assert found == ("constants(external data)",)
 
 
 def test_external_data_of_which_the_legacy_converter_reads_none_makes_wrong_results_too() -> None:
