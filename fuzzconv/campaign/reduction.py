@@ -75,10 +75,10 @@ def reduce_candidate(
     reduction = reduce(located, judge, routes, seconds=min(seconds * 3 / 4, settings.reduce_seconds))
     status, earlier = _relation(reduction, task)
     summed: Mapping[str, object] = {}
+    signature = reduction.signature
     if status == "reduced" and _doubt(reduction):
         status = "doubtful"
-    signature = reduction.signature
-    if status == "reduced":
+    elif status != "duplicate":  # its name may tell a variant from what it looks like
         reduction = _with_variant(_with_all_rows(reduction, judge), original)
         blame = blame_of(reduction.judgement, reduction.verdict, judge)
         reduction = _named_after(reduction, blame)
@@ -87,6 +87,8 @@ def reduce_candidate(
             if again != "reduced":
                 status = "variant"
                 break
+        else:
+            status = "doubtful" if _doubt(reduction) else "reduced"
     if status == "reduced":
         known = _known(reduction, settings, base)
         finding = finding_of(reduction, original, settings.toolchain, known)

@@ -21,6 +21,8 @@ from fuzzconv.findings.kept import (
     STATE_KEEPS_IT,
     given_a_batch,
     kept_message,
+    made_of_three_axes,
+    without_a_batch,
     written_constants,
 )
 from fuzzconv.findings.rebuild import tensor_values
@@ -50,6 +52,7 @@ _OF_RECURRENT = 1
 """The batch axis of a recurrent layer in ONNX and, without ``batch_first``, in torch."""
 _OF_STATE = 3
 """Axes of a recurrent operator's last state: direction, batch, state."""
+_BATCHING = "Reshape"
 _INPUT = "Input"
 _SPLIT = "Split"
 _PASSING_ON = frozenset({_INPUT, _SPLIT})
@@ -71,6 +74,8 @@ def batch_message(judgement: Judgement, conversion: Conversion) -> str:
     layers = read_layers(conversion.param or "")
     if _takes_axis_of_bias(layers, conversion.param or ""):
         return AXIS_OF_BIAS
+    if _feeds_recurrent_without_batch(layers, conversion.param or ""):
+        return BESIDE_RECURRENT
     kept = kept_message(judgement, conversion, feeding, layers)
     if kept:
         return kept
@@ -95,6 +100,20 @@ def _takes_axis_of_bias(layers: Iterable[Layer], param: str) -> bool:
     """
     sums = {x.outputs[0] for x in layers if x.type == "Gemm" and len(x.inputs) == _WITH_BIAS}
     return bool(sums & given_a_batch(param))
+
+
+def _feeds_recurrent_without_batch(layers: Iterable[Layer], param: str) -> bool:
+    """Whether a recurrent layer reads what had its batch made an axis, for a layer in front of it.
+
+    It reads time and features; a blob of three axes is none of its.
+    """
+    unbatched = without_a_batch(param) | made_of_three_axes(param)
+    for layer in layers:
+        if layer.type in RECURRENT_LAYERS and layer.inputs[0] in unbatched:
+            return True
+        if layer.type != _BATCHING and unbatched & {*layer.inputs}:
+            unbatched |= {*layer.outputs}
+    return False
 
 
 def _batches_lower_rank(case: Case, feeding: Feeding) -> bool:

@@ -8,6 +8,7 @@ it; so the layer names the cause, and not its twenty operators.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 from fuzzconv.case import Case
 from fuzzconv.converters.conversion import Conversion
@@ -41,7 +42,14 @@ def fusion_message(judgement: Judgement, conversion: Conversion) -> str:
     made_of_many = count >= FEWEST_OF_ATTENTION and "Attention" not in judgement.case.operators
     if attention and made_of_many and len(types) <= _MOST_BESIDE:
         return f"{FUSED}{attention[0]}"
-    return f"{FUSED}{types[0]}" if len(types) == 1 and count >= FEWEST else ""
+    made = len(types) == 1 and count >= FEWEST and not _is_named(types[0], judgement.case.operators)
+    return f"{FUSED}{types[0]}" if made else ""
+
+
+def _is_named(layer: str, operators: Collection[str]) -> bool:
+    """Whether the graph has an operator of the layer's name: the others around it only move data."""
+    names = [(layer.lower(), operator.lower()) for operator in operators]
+    return any(one.startswith(other) or other.startswith(one) for one, other in names)
 
 
 def gelu_message(case: Case, verdict: Verdict, conversion: Conversion) -> str:

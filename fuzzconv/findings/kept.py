@@ -61,8 +61,22 @@ def kept_message(
 
 def given_a_batch(param: str) -> set[str]:
     """Blobs without a batch axis that a ``Reshape`` gives one to."""
-    shapes = [words for line in param.splitlines() if (words := line.split())[:1] == [_BATCHING]]
-    return {w[4] for w in shapes if f"12={_NO_AXIS}" in w and f"13={_NO_AXIS}" not in w}
+    return {w[4] for w in _reshapes(param) if f"12={_NO_AXIS}" in w and f"13={_NO_AXIS}" not in w}
+
+
+def without_a_batch(param: str) -> set[str]:
+    """Blobs whose batch axis a ``Reshape`` made one of the others."""
+    return {w[5] for w in _reshapes(param) if f"13={_NO_AXIS}" in w and f"12={_NO_AXIS}" not in w}
+
+
+def made_of_three_axes(param: str) -> set[str]:
+    """Blobs to which a ``Reshape`` gives three axes, and no batch."""
+    shapes = [(w[5], {word.partition("=")[0] for word in w[6:]}) for w in _reshapes(param)]
+    return {name for name, keys in shapes if "2" in keys and "13" not in keys}
+
+
+def _reshapes(param: str) -> list[list[str]]:
+    return [words for line in param.splitlines() if (words := line.split())[:1] == [_BATCHING]]
 
 
 def written_constants(param: str) -> Iterable[tuple[str, tuple[int, ...]]]:
@@ -114,8 +128,7 @@ def _joined_to_recurrent(layers: Iterable[Layer]) -> set[str]:
 
 def _without_batch_beside(layers: Iterable[Layer], param: str) -> set[str]:
     """Blobs whose fellow operand has its batch made an axis again just before: they meet as they should."""
-    words = (line.split() for line in param.splitlines() if line.startswith(_BATCHING))
-    unbatched = {w[5] for w in words if f"13={_NO_AXIS}" in w and f"12={_NO_AXIS}" not in w}
+    unbatched = without_a_batch(param)
     pairs = [layer.inputs for layer in layers if unbatched & {*layer.inputs}]
     return {name for inputs in pairs for name in inputs} - unbatched
 

@@ -102,6 +102,9 @@ def telling_message(judgement: Judgement, verdict: Verdict) -> str:
         return NOTHING_LEFT
     if verdict.stage == "run":
         return _lacking(case, conversion) or batch_message(judgement, conversion)
+    if verdict.kind is Kind.CRASH and verdict.stage == "load":
+        # What a wrong batch axis damages in one run may show in the loading of the next.
+        return batch_message(judgement, conversion) if conversion.converter == "pnnx" else ""
     if verdict.kind is Kind.CRASH:
         return wordless_message(case, verdict)
     if verdict.kind.is_weight_fault:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+import onnx
 import pytest
 from small_cases import array, case, judgement, node, verdict
 
@@ -24,6 +25,7 @@ from fuzzconv.findings.batch import (
 from fuzzconv.findings.kept import CONSTANT_KEEPS_IT, MATRIX_LOSES_IT, STATE_KEEPS_IT
 from fuzzconv.findings.signature import signature_of
 from fuzzconv.findings.tails import absorbed
+from fuzzconv.findings.written import telling_message
 from fuzzconv.reference.reference import Reference
 from fuzzconv.verdict import Kind
 
@@ -108,6 +110,29 @@ def test_an_einsum_that_has_a_batch_in_all_its_operands(equation: str, expected:
     made = case([node("Einsum", "x w", equation=equation)], {"x": array(2, 2)}, {"w": array(2, 2)})
     param = "7767517\n3 3\nInput in0 0 1 in0\nMemoryData w 0 1 1 0=2 1=2\nEinsum e 2 1 in0 1 out0\n"
     assert batch_message(judgement(made), converted(param, {"x": 0}, 0)) == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "between", "expected"),
+    [
+        ("0=1 1=1 2=2 12=1 13=233", "BinaryOp b 1 1 1 2 0=1 1=1 2=1", BESIDE_RECURRENT),
+        ("0=1 1=1 2=2", "BinaryOp b 1 1 1 2 0=1 1=1 2=1", BESIDE_RECURRENT),
+        ("0=1 1=2", "BinaryOp b 1 1 1 2 0=1 1=1 2=1", STATE_KEEPS_IT),
+        ("0=1 1=1 2=2 12=1 13=233", "Reshape b 1 1 1 2 0=1 1=2 12=233 13=1", STATE_KEEPS_IT),
+    ],
+)
+@pytest.mark.parametrize("stage", ["load", "run"])
+def test_a_batch_that_is_an_axis_for_a_recurrent_layer_outdoes_a_constant_state(
+    before: str, between: str, expected: str, stage: str
+) -> None:
+    nodes = [node("Sub", "x c", "s"), onnx.helper.make_node("RNN", ["s", "w", "r", "", "", "h"], ["y"])]
+    made = case(nodes, {"x": array(2, 1, 1)}, {"h": array(2, 1, 1)})
+    param = "7767517\n5 5\nInput in0 0 1 in0\nMemoryData h 0 1 3 0=1 1=1 2=2\n"
+    param += f"Reshape a 1 1 in0 1 {before}\n{between}\nRNN r 2 1 2 3 out0 0=1\n"
+    crash = verdict("pnnx:fp16=0/cpu", Kind.CRASH, stage, message="double free or corruption (out)")
+    conversion = converted(param, {"x": 1}, 1)
+    found = judgement(made, crash, conversions={"pnnx:fp16=0": conversion})
+    assert telling_message(found, crash) == expected
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,11 @@ def test_attention_of_a_dozen_operators_is_named_beside_another_layer() -> None:
     assert signature(12, TWO.replace("MultiHeadAttention", "LayerNorm"))[0].message == ""
 
 
+@pytest.mark.parametrize("layer", ["ReLU", "ReLU6"])
+def test_a_layer_of_an_operators_own_name_is_made_of_no_others(layer: str) -> None:
+    assert signature(5, ONE.replace("MultiHeadAttention", layer))[0].message == ""
+
+
 @pytest.mark.parametrize(("count", "param"), [(3, ONE), (5, TWO)])
 def test_few_operators_or_several_layers_are_named_by_the_operators(count: int, param: str) -> None:
     found, _ = signature(count, param)
