@@ -82,13 +82,9 @@ def reduce_candidate(
         reduction = _with_variant(_with_all_rows(reduction, judge), original)
         blame = blame_of(reduction.judgement, reduction.verdict, judge)
         reduction = _named_after(reduction, blame)
-        for named in (reduction, _under_plainer_condition(reduction, blame)):
-            again, earlier = _relation(named, task)
-            if again != "reduced":
-                status = "variant"
-                break
-        else:
-            status = "doubtful" if _doubt(reduction) else "reduced"
+        status, earlier = _relation_by_name(reduction, blame, task)
+        if status == "reduced" and _doubt(reduction):
+            status = "doubtful"
     if status == "reduced":
         known = _known(reduction, settings, base)
         finding = finding_of(reduction, original, settings.toolchain, known)
@@ -146,6 +142,15 @@ def _relation(reduction: Reduction, task: ReduceTask) -> tuple[str, str]:
         kin = kin or is_part(known, new) or is_part(new, known)
         if (found.kind == kind and kin) or is_symptom(known, new):
             return "variant", found.slug
+    return "reduced", ""
+
+
+def _relation_by_name(reduction: Reduction, blame: Blame, task: ReduceTask) -> tuple[str, str]:
+    """The relation of what has got its name, also under the plainer condition that it would be found under."""
+    for named in (reduction, _under_plainer_condition(reduction, blame)):
+        status, earlier = _relation(named, task)
+        if status != "reduced":
+            return "variant", earlier
     return "reduced", ""
 
 

@@ -8,7 +8,13 @@ from types import SimpleNamespace
 import pytest
 
 from fuzzconv.campaign.messages import FoundBug
-from fuzzconv.campaign.reduction import _doubt, _named_after, _relation, _under_plainer_condition
+from fuzzconv.campaign.reduction import (
+    _doubt,
+    _named_after,
+    _relation,
+    _relation_by_name,
+    _under_plainer_condition,
+)
 from fuzzconv.findings.finding import Blame, Signature
 from fuzzconv.findings.reduce import Reduction
 from fuzzconv.reference.reference import UNRUNNABLE, Reference
@@ -19,9 +25,12 @@ SPECIAL = Signature("result", "pnnx", "compare", ("Gather(axis,large)",))
 GENERAL = Signature("result", "pnnx", "compare", ("Gather",))
 
 
+def task(found: Signature) -> SimpleNamespace:
+    return SimpleNamespace(found=frozenset({FoundBug(found, Kind.SHAPE_MISMATCH.value, "earlier")}))
+
+
 def relation(found: Signature, new: Signature, kind: Kind = Kind.SHAPE_MISMATCH) -> tuple[str, str]:
-    task = SimpleNamespace(found=frozenset({FoundBug(found, Kind.SHAPE_MISMATCH.value, "earlier")}))
-    return _relation(SimpleNamespace(signature=new, verdict=SimpleNamespace(kind=kind)), task)
+    return _relation(SimpleNamespace(signature=new, verdict=SimpleNamespace(kind=kind)), task(found))
 
 
 def test_what_a_found_signature_covers_is_a_duplicate() -> None:
@@ -57,6 +66,16 @@ def test_what_a_converter_takes_no_notice_of_names_the_cause() -> None:
     assert _named_after(chain, Blame("not determined")) == chain
     on_vulkan = replace(chain, signature=replace(alike, condition="vulkan"))
     assert _named_after(on_vulkan, Blame(operator="Max(inputs=3)")).signature.converter == "ncnn"
+
+
+def test_a_variant_may_get_a_name_that_makes_it_a_finding() -> None:
+    found, looks_like = replace(SPECIAL, operators=("LSTM(B)",)), replace(SPECIAL, operators=("GRU(B)",))
+    assert relation(found, looks_like) == ("variant", "earlier")
+    bad = SimpleNamespace(route=Route.parse("pnnx:fp16=0/cpu"), kind=Kind.SHAPE_MISMATCH)
+    blame = Blame(operator="GRU(linear_before_reset=0)")
+    named = _named_after(Reduction(None, bad, looks_like, 0.0, 0, True), blame)
+    assert _relation_by_name(named, blame, task(found)) == ("reduced", "")
+    assert _relation_by_name(named, blame, task(named.signature)) == ("variant", "earlier")
 
 
 def test_what_is_wrong_without_packing_too_is_of_those_found_there() -> None:
