@@ -146,7 +146,7 @@ def _relation(reduction: Reduction, task: ReduceTask) -> tuple[str, str]:
 
 
 def _relation_by_name(reduction: Reduction, blame: Blame, task: ReduceTask) -> tuple[str, str]:
-    """The relation of what has got its name, also under the plainer condition that it would be found under."""
+    """The relation of what has got its name, also under the plainer condition that would show it."""
     for named in (reduction, _under_plainer_condition(reduction, blame)):
         status, earlier = _relation(named, task)
         if status != "reduced":

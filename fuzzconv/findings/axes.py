@@ -16,7 +16,7 @@ from fuzzconv.findings.rebuild import tensor_values
 from fuzzconv.findings.subgraph import moving_nodes
 
 FIRST_AXIS = "first axis, which the legacy converter takes for a batch"
-ONE_AXIS = "image of one axis, written as one of two"
+ONE_AXIS = "image of other than two axes, written as one of two"
 FROM_THE_END = "axis that is counted from the end"
 WITHOUT_SLICED = "Slice that names no axes"
 MESSAGES = frozenset({FIRST_AXIS, ONE_AXIS, FROM_THE_END, WITHOUT_SLICED})
@@ -32,6 +32,8 @@ _OF_ONE_AXIS = 3
 _WRITTEN_WITH_TWO = frozenset(
     {"ConvTranspose", "GlobalAveragePool", "GlobalMaxPool", "InstanceNormalization"}
 )
+_OF_THREE_AXES = 5
+_POOLING_ALL = frozenset({"GlobalAveragePool", "GlobalMaxPool"})
 _ALONG_ONE_AXIS = frozenset({"Concat", "Gather", "Split"})
 _LESS_ONE = frozenset({"Gather", "Softmax"})
 """Operators whose axis is written as one less, whatever it is."""
@@ -50,11 +52,13 @@ def axes_message(case: Case) -> str:
 
 
 def of_one_axis(case: Case) -> tuple[str, ...]:
-    """Types of the operators on images of one axis that onnx2ncnn writes as layers of two."""
+    """Types of the operators on images of one axis, or of three, that onnx2ncnn writes as layers of two."""
     values = tensor_values(case) or {}
-    nodes = (case.model.graph.node[position] for position in moving_nodes(case))
-    found = {n.op_type for n in nodes if n.input[0] in values and values[n.input[0]].ndim == _OF_ONE_AXIS}
-    return tuple(sorted(found & _WRITTEN_WITH_TWO))
+    nodes = [case.model.graph.node[position] for position in moving_nodes(case)]
+    ranks = [(n.op_type, values[n.input[0]].ndim) for n in nodes if n.input and n.input[0] in values]
+    found = {name for name, rank in ranks if rank == _OF_ONE_AXIS and name in _WRITTEN_WITH_TWO}
+    found |= {name for name, rank in ranks if rank == _OF_THREE_AXES and name in _POOLING_ALL}
+    return tuple(sorted(found))
 
 
 def from_the_end(case: Case) -> tuple[str, ...]:

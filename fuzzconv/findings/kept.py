@@ -40,7 +40,7 @@ def kept_message(
 
     With one element along that axis only a recurrent layer of two directions minds, which are in its way, and
     what joins the constant to what that layer made: pnnx gives either no batch. More than one are never taken
-    out; a product may have a matrix, which has no batch at all, given one.
+    out; a product may have a matrix given one, which has no batch at all.
     """
     param = conversion.param or ""
     plain = list(_without_splits(layers))
@@ -53,9 +53,10 @@ def kept_message(
             return STATE_KEEPS_IT
         if blob in batched:
             return MATRIX_LOSES_IT
-        if size > 1 and blob not in harmless:
-            of_product = readers & PRODUCTS - ({_EINSUM} if _has_batch_in_all(judgement.case) else set())
-            return MATRIX_LOSES_IT if of_product and len(shape) <= _OF_MATRIX else CONSTANT_KEEPS_IT
+        of_product = readers & PRODUCTS - ({_EINSUM} if _has_batch_in_all(judgement.case) else set())
+        right = blob in harmless or (of_product and len(shape) <= _OF_MATRIX)
+        if size > 1 and not right:
+            return CONSTANT_KEEPS_IT
     return ""
 
 

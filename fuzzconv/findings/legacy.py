@@ -32,6 +32,7 @@ ONE_OPERAND = "Eltwise of one operand"
 WITHOUT_ORDER = "Permute without an order of axes"
 DEFAULT_ORDER = "Transpose without an order of axes, which is the reverse one"
 RECURRENT_AXES = "axes that a recurrent layer does not have"
+RECURRENT_BATCH = "batch of a recurrent layer, taken for its steps"
 INDEX_KEEPS_AXIS = "axis that Gather with one index keeps"
 FLATTENED = "product of more than two axes written as an InnerProduct"
 FIVE_SIZES = "Reshape to five axes, of which the last two become one"
@@ -52,7 +53,7 @@ MESSAGES = frozenset(
     {POOLED_AXES, ONE_OPERAND, WITHOUT_ORDER, INDEX_KEEPS_AXIS, FLATTENED, FIVE_SIZES, KERNEL_LEFT_OUT}
     | {KERNEL_OF_THREE, CEIL_OVER_SAME, RECURRENT_AXES, NOT_FLATTENED, PRODUCT_AS_GEMM, CROPS_NOTHING}
     | {LOWER_RANK, DEFAULT_AXIS, DEFAULT_ORDER, GATHER_DEFAULT, ZERO_COPIES, PAD_OF_ONE, SHORTENED}
-    | {PRODUCT_OF_REST, TWO_OF_MANY}
+    | {PRODUCT_OF_REST, RECURRENT_BATCH, TWO_OF_MANY}
 )
 
 _EACH_ALONE = frozenset(
@@ -85,6 +86,8 @@ _KERNEL = "1"
 """Key of a convolution's kernel, written for one axis or two."""
 _SOFTMAX_OF_ONE_AXIS = 13
 _OF_MATRIX = 2
+_BATCH = 1
+"""The batch axis of a recurrent operator's sequence."""
 _OF_RECURRENT = 4
 """Axes of a recurrent operator's Y: time, direction, batch, state."""
 _MOST_OF_PRODUCT = 3
@@ -110,6 +113,8 @@ def legacy_message(case: Case, conversion: Conversion) -> str:
         return kernelless
     if _rounds_padded_up(case):
         return CEIL_OVER_SAME
+    if _has_recurrent_batch(case, values):
+        return RECURRENT_BATCH
     if _read_by_axes(layers, lambda words: words[0] == "Pooling" and "4=1" in words):
         return POOLED_AXES
     if _read_by_axes(layers, lambda words: words[0] in RECURRENT_LAYERS) or _has_directions(layers, values):
@@ -326,6 +331,13 @@ def _copies_another_axis(case: Case, layers: Sequence[Sequence[str]], values: Ma
             if any(copied[axis - len(sizes)] != shape[axis] for axis in axes):
                 return True
     return False
+
+
+def _has_recurrent_batch(case: Case, values: Mapping[str, Array]) -> bool:
+    """Whether a recurrent operator has a batch of more than one: a layer has steps and features alone."""
+    nodes = (case.model.graph.node[position] for position in moving_nodes(case))
+    sequences = (values.get(node.input[0]) for node in nodes if node.op_type in RECURRENT_LAYERS)
+    return any(x is not None and x.ndim > _BATCH and x.shape[_BATCH] > 1 for x in sequences)
 
 
 def _has_directions(layers: Sequence[Sequence[str]], values: Mapping[str, Array]) -> bool:

@@ -112,7 +112,8 @@ def telling_message(judgement: Judgement, verdict: Verdict) -> str:
             layer = str(verdict.evidence.get("layer_type"))
             if layer in RECURRENT_LAYERS and lacks_bias(case):
                 return WITHOUT_BIAS
-            misplaced = verdict.kind is Kind.WEIGHT_SHIFT and layer.startswith("Deconvolution")
+            whole = all(t.data_type == onnx.TensorProto.FLOAT for t in stored_tensors(case))
+            misplaced = layer.startswith("Deconvolution") and (whole or verdict.kind is Kind.WEIGHT_SHIFT)
             return ONE_AXIS if misplaced and "ConvTranspose" in of_one_axis(case) else ""
         nodes = [case.model.graph.node[position] for position in moving_nodes(case)]
         if bias_is_state(nodes, layer_lines(conversion)):

@@ -75,6 +75,12 @@ def test_the_legacy_converter_writes_images_of_one_axis_as_of_two(
         (operator,),
         ONE_AXIS,
     )
+    volume = case(
+        [node(operator, "x" if "Max" in operator else "x s s")],
+        {"x": array(*shape, 1, 1)},
+        {"s": array(shape[1])},
+    )
+    assert of_one_axis(volume) == ((operator,) if "Global" in operator else ())
     image = replace(made, inputs={"x": array(*shape, 2)})
     assert of_one_axis(case(list(made.model.graph.node), image.inputs, {"s": array(shape[1])})) == ()
 

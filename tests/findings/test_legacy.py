@@ -30,6 +30,7 @@ from fuzzconv.findings.legacy import (
     PRODUCT_AS_GEMM,
     PRODUCT_OF_REST,
     RECURRENT_AXES,
+    RECURRENT_BATCH,
     SHORTENED,
     WITHOUT_ORDER,
     ZERO_COPIES,
@@ -371,6 +372,16 @@ def test_another_concat_along_the_first_axis_does_not_join_a_constant_along_it()
     nodes = [node("Concat", "x", axis=0), node("Concat", "x c", "z", axis=1)]
     made = case(nodes, {"x": array(1, 4, 1)}, {"c": array(1, 4, 1)})
     assert legacy_message(made, converted(param)) == ""
+
+
+@pytest.mark.parametrize(("batch", "expected"), [(2, RECURRENT_BATCH), (1, "")])
+def test_a_batch_that_is_taken_for_steps(batch: int, expected: str) -> None:
+    made = case(
+        [node("RNN", "x w r b", hidden_size=1)],
+        {"x": array(1, batch, 1)},
+        {"w": array(1, 1, 1), "r": array(1, 1, 1), "b": array(1, 2)},
+    )
+    assert legacy_message(made, converted("7767517\n2 2\nInput x 0 1 x\nRNN y 1 1 x y 0=1\n")) == expected
 
 
 def test_every_cause_that_is_named_is_a_symptom_whatever_it_shows_as() -> None:

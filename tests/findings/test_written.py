@@ -201,13 +201,17 @@ def test_integers_are_computed_with_as_if_they_were_floats(
 
 
 @pytest.mark.parametrize(
-    ("axes", "kind", "expected"),
-    [(1, Kind.WEIGHT_SHIFT, ONE_AXIS), (2, Kind.WEIGHT_SHIFT, ""), (1, Kind.WEIGHT_LOST, "")],
+    ("axes", "kind", "stored", "expected"),
+    [
+        (1, Kind.WEIGHT_SHIFT, np.float32, ONE_AXIS),
+        (2, Kind.WEIGHT_SHIFT, np.float32, ""),
+        (1, Kind.WEIGHT_LOST, np.float32, ONE_AXIS),
+        (1, Kind.WEIGHT_LOST, np.float16, ""),
+    ],
 )
-def test_weights_of_one_axis_in_the_order_of_two(axes: int, kind: Kind, expected: str) -> None:
-    made = case(
-        [node("ConvTranspose", "x w")], {"x": array(1, 2, *[1] * axes)}, {"w": array(2, 2, *[2] * axes)}
-    )
+def test_weights_of_one_axis_in_the_order_of_two(axes: int, kind: Kind, stored: type, expected: str) -> None:
+    weights = {"w": array(2, 2, *[2] * axes).astype(stored)}
+    made = case([node("ConvTranspose", "x w")], {"x": array(1, 2, *[1] * axes).astype(stored)}, weights)
     bad = verdict("onnx2ncnn/cpu", kind, "weights", layer_type="Deconvolution")
     conversion = SimpleNamespace(converter="onnx2ncnn", param="7767517\n0 0\n", feedings=FED, files={})
     assert telling_message(judgement(made, bad, conversions={"onnx2ncnn": conversion}), bad) == expected
