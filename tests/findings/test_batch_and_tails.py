@@ -198,7 +198,8 @@ def test_a_batch_is_made_where_a_product_has_one(product: str, behind: str, expe
 def test_a_matrix_that_is_given_a_batch_is_a_products_matter(between: str, read: str, expected: str) -> None:
     nodes = [node("Gemm", "x w", "t"), node("Abs", "t")]
     made = case(nodes, {"x": array(1, 2)}, {"w": array(2, 2)})
-    param = f"7767517\n3 3\nInput in0 0 1 in0\nMemoryData w 0 1 1 0=2 1=2\n{between}\nGemm g 2 1 in0 {read} out0\n"
+    param = f"7767517\n3 3\nInput in0 0 1 in0\nMemoryData w 0 1 1 0=2 1=2\n{between}\n"
+    param += f"Gemm g 2 1 in0 {read} out0\n"
     assert batch_message(judgement(made), converted(param, {"x": 0}, 0)) == expected
 
 
@@ -297,7 +298,7 @@ def test_a_batch_of_an_operand_of_fewer_axes_is_no_batch_of_the_other(
 def test_a_constant_that_is_given_a_batch_is_a_products_matter(made_of_it: str, expected: str) -> None:
     param = (
         "7767517\n4 4\nInput in0 0 1 in0\nMemoryData w 0 1 1 0=2 1=2\n"
-        f"Reshape s 1 1 1 2 0=2 1=2 {made_of_it}\nGemm g 2 1 in0 {read} out0 0=1\n"
+        f"Reshape s 1 1 1 2 0=2 1=2 {made_of_it}\nGemm g 2 1 in0 2 out0 0=1\n"
     )
     made = case([node("Gemm", "x w")], {"x": array(2, 2)}, {"w": array(2, 2)})
     assert batch_message(judgement(made), converted(param, {"x": 0}, 0)) == expected
