@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 from fuzzconv.case import Case
 from fuzzconv.converters.conversion import Conversion, Feeding
 from fuzzconv.converters.layers import Layer, read_layers
@@ -32,6 +34,7 @@ from fuzzconv.judgement import Judgement
 
 BESIDE_RECURRENT = "batch axis beside a recurrent layer"
 BEHIND_RECURRENT = "batch axis behind a recurrent layer"
+ONE_BLOB = "blob that two outputs are read from in one way, though they differ"
 GIVEN_STATE = "state of a recurrent layer, taken for one without a batch"
 TRANSPOSED = "transposed first operand beside a batch axis"
 AXIS_OF_BIAS = "batch axis of a product taken from its bias"
@@ -39,7 +42,7 @@ LOWER_BATCH = "batch axis of an operand that has fewer axes than the other"
 FIVE_AXES = "tensor of five axes and no batch among them"
 MESSAGES = frozenset(
     {CONSTANT_KEEPS_IT, STATE_KEEPS_IT, BESIDE_RECURRENT, BEHIND_RECURRENT, MATRIX_LOSES_IT, TRANSPOSED}
-    | {FIVE_AXES, AXIS_OF_BIAS, GIVEN_STATE, LOWER_BATCH}
+    | {FIVE_AXES, AXIS_OF_BIAS, GIVEN_STATE, LOWER_BATCH, ONE_BLOB}
 )
 """What comes of these is chance: a wrong shape or value, a blob that can't be extracted, a crash of ncnn."""
 _MOST_AXES = 4
@@ -64,6 +67,19 @@ _BATCH_FIRST = frozenset(
 """Layers whose operators have the batch on the first axis, whatever the network says."""
 
 
+def certain_message(judgement: Judgement, conversion: Conversion) -> str:
+    """What no right network of pnnx's shows, whatever else it lacks; empty when there is no such thing."""
+    if conversion.converter != "pnnx" or not conversion.feedings:
+        return ""
+    param = conversion.param or ""
+    layers = read_layers(param)
+    if _feeds_recurrent_without_batch(layers, param):
+        return BESIDE_RECURRENT
+    if _states(layers) & given_a_batch(param):
+        return GIVEN_STATE
+    return ONE_BLOB if _reads_one_blob_twice(judgement, conversion.feedings[0], layers) else ""
+
+
 def batch_message(judgement: Judgement, conversion: Conversion) -> str:
     """What became of the batch axis in a network that fails when it runs; empty when nothing tells."""
     if conversion.converter != "pnnx":
@@ -74,8 +90,6 @@ def batch_message(judgement: Judgement, conversion: Conversion) -> str:
     layers = read_layers(conversion.param or "")
     if _takes_axis_of_bias(layers, conversion.param or ""):
         return AXIS_OF_BIAS
-    if _feeds_recurrent_without_batch(layers, conversion.param or ""):
-        return BESIDE_RECURRENT
     kept = kept_message(judgement, conversion, feeding, layers)
     if kept:
         return kept
@@ -100,6 +114,32 @@ def _takes_axis_of_bias(layers: Iterable[Layer], param: str) -> bool:
     """
     sums = {x.outputs[0] for x in layers if x.type == "Gemm" and len(x.inputs) == _WITH_BIAS}
     return bool(sums & given_a_batch(param))
+
+
+def _states(layers: Iterable[Layer]) -> set[str]:
+    """Blobs that are the last state of a recurrent layer, be it by way of a ``Split``."""
+    states: set[str] = set()
+    for layer in layers:
+        if layer.type in RECURRENT_LAYERS:
+            states |= {*layer.outputs[1:]}
+        elif layer.type == _SPLIT and states & {*layer.inputs}:
+            states |= {*layer.outputs}
+    return states
+
+
+def _reads_one_blob_twice(judgement: Judgement, feeding: Feeding, layers: Iterable[Layer]) -> bool:
+    """Whether two outputs that differ are one blob with one batch axis, for which their nodes were left out.
+
+    Leaving out what moves only the batch axis, pnnx gives its operand the axis of what it made
+    (``eliminate_noop.cpp``).
+    """
+    origins = {name: layer.inputs[0] for layer in layers if layer.type == _SPLIT for name in layer.outputs}
+    made = judgement.reference.outputs
+    read: dict[tuple[str, int | None], list[str]] = {}
+    for b in feeding.outputs:
+        if b.tensor in made:
+            read.setdefault((origins.get(b.blob, b.blob), b.batch_axis), []).append(b.tensor)
+    return any(not np.array_equal(made[names[0]], made[n]) for names in read.values() for n in names[1:])
 
 
 def _feeds_recurrent_without_batch(layers: Iterable[Layer], param: str) -> bool:
@@ -133,19 +173,15 @@ def _batches_lower_rank(case: Case, feeding: Feeding) -> bool:
     return False
 
 
-def _gives_state(judgement: Judgement, feeding: Feeding, layers: Iterable[Layer]) -> bool:
+def _gives_state(judgement: Judgement, feeding: Feeding, layers: Sequence[Layer]) -> bool:
     """Whether a recurrent layer's last state is an output that has a batch, or meets another operand.
 
     pnnx gives only the first output of such a layer its batch axis (``convert_batch_layout.cpp``).
     """
-    states: set[str] = set()
-    for layer in layers:
-        if layer.type in RECURRENT_LAYERS:
-            states |= {*layer.outputs[1:]}
-        elif states & {*layer.inputs}:
-            if layer.type != _SPLIT:
-                return len(layer.inputs) > 1
-            states |= {*layer.outputs}
+    states = _states(layers)
+    readers = (layer for layer in layers if layer.type != _SPLIT and layer.type not in RECURRENT_LAYERS)
+    if any(states & {*layer.inputs} and len(layer.inputs) > 1 for layer in readers):
+        return True
     made = judgement.reference.outputs
     given = (b for b in feeding.outputs if b.blob in states and b.batch_axis is None and b.tensor in made)
     shapes = (made[b.tensor].shape for b in given)

@@ -73,6 +73,8 @@ _COUNTING_AXES = frozenset(
 _MOST_AXES = 4
 """Axes that sizes are written for each, the batch among them."""
 _FIVE = 5
+_UNREAD = {"0": "0"}
+"""Sizes of a ``MemoryData`` whose numbers onnx2ncnn has not found."""
 _POOLS = frozenset({"AveragePool", "MaxPool"})
 _CONVOLUTIONS = frozenset({"Conv", "ConvTranspose"})
 _CONVOLUTION_LAYERS = ("Convolution", "Deconvolution")
@@ -125,7 +127,7 @@ def legacy_message(case: Case, conversion: Conversion) -> str:
         return GATHER_DEFAULT
     if _gathers_one_inside(case, layers):
         return INDEX_KEEPS_AXIS
-    five = [sizes for sizes in _sizes(case, values) if len(sizes) == _FIVE]
+    five = [sizes for _, sizes in _reshapes(case, layers, values) if len(sizes) == _FIVE]
     if five:
         return PRODUCT_OF_REST if any(min(sizes[-2:]) < 1 for sizes in five) else FIVE_SIZES
     if _copies_another_axis(case, layers, values):
@@ -172,8 +174,10 @@ def _has_three_axes(node: onnx.NodeProto, values: Mapping[str, Array]) -> bool:
 
 def _takes_two_of_many(case: Case, layers: Sequence[Sequence[str]], values: Mapping[str, Array]) -> bool:
     """Whether a ``BinaryOp`` has more than two operands, and the further ones matter."""
+    unread = {words[4] for words in layers if words[0] == "MemoryData" and settings_of(words) == _UNREAD}
     large = [words for words in layers if words[0] == "BinaryOp" and int(words[2]) > OPERANDS]
-    made = {name for words in large for name in blobs_of(words, outputs=True)}
+    read = [words for words in large if not unread & {*blobs_of(words, outputs=False)}]
+    made = {name for words in read for name in blobs_of(words, outputs=True)}
     return any(needs_all(node, values) for node in case.model.graph.node if made & {*node.output})
 
 
@@ -308,13 +312,16 @@ def _gathers_one_inside(case: Case, layers: Sequence[Sequence[str]]) -> bool:
     return _read_by_axes(layers, lambda words: bool(made & set(blobs_of(words, outputs=True))))
 
 
-def _sizes(case: Case, values: Mapping[str, Array]) -> Iterator[list[int]]:
-    """The sizes that each ``Reshape`` is given, in an attribute or as an operand."""
+def _reshapes(
+    case: Case, layers: Sequence[Sequence[str]], values: Mapping[str, Array]
+) -> Iterator[tuple[str, list[int]]]:
+    """What each ``Reshape`` of the network reads, and the sizes that it is given, by attribute or operand."""
+    made = {name for words in layers if words[0] == "Reshape" for name in blobs_of(words, outputs=True)}
     for node in case.model.graph.node:
-        if node.op_type == "Reshape" and len(node.input) > 1 and node.input[1] in values:
-            yield values[node.input[1]].tolist()
-        elif node.op_type == "Reshape":
-            yield from ([*a.ints] for a in node.attribute if a.name == "shape")
+        if made & {*node.output}:
+            told = [[*a.ints] for a in node.attribute if a.name == "shape"]
+            told += [values[name].tolist() for name in node.input[1:2] if name in values]
+            yield from ((node.input[0], sizes) for sizes in told)
 
 
 def _copies_another_axis(case: Case, layers: Sequence[Sequence[str]], values: Mapping[str, Array]) -> bool:
@@ -322,14 +329,12 @@ def _copies_another_axis(case: Case, layers: Sequence[Sequence[str]], values: Ma
 
     The first one is not written.
     """
-    made = {name for words in layers if words[0] == "Reshape" for name in blobs_of(words, outputs=True)}
-    for node in case.model.graph.node:
-        if made & {*node.output} and node.op_type == "Reshape" and {*node.input[:2]} <= values.keys():
-            sizes, shape = values[node.input[1]].tolist(), values[node.input[0]].shape
-            copied = (1,) * len(sizes) + shape[1:]
-            axes = [axis for axis, size in enumerate(sizes[: len(shape)]) if axis and not size]
-            if any(copied[axis - len(sizes)] != shape[axis] for axis in axes):
-                return True
+    for name, sizes in _reshapes(case, layers, values):
+        shape = values[name].shape if name in values else ()
+        copied = (1,) * len(sizes) + shape[1:]
+        axes = [axis for axis, size in enumerate(sizes[: len(shape)]) if axis and not size]
+        if any(copied[axis - len(sizes)] != shape[axis] for axis in axes):
+            return True
     return False
 
 

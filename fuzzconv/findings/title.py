@@ -14,6 +14,7 @@ from fuzzconv.findings.batch import (
     FIVE_AXES,
     GIVEN_STATE,
     LOWER_BATCH,
+    ONE_BLOB,
     TRANSPOSED,
 )
 from fuzzconv.findings.finding import Signature
@@ -109,6 +110,7 @@ _ANY = {
     FOLDED_OUTPUT: "an output that is computed from constants alone",
     UNKNOWN_TORCH: "an operator that stays torch's",
     CONSTANT_AS_BLOB: "a layer of one input that is given a constant (axes, pads) as a second one",
+    ONE_BLOB: "an output beside another one that differs in its batch axis alone",
     GIVEN_STATE: "the last state of a recurrent layer, taken for one without a batch,",
     STATE_KEEPS_IT: "a constant beside a recurrent layer (a state, say) that keeps its batch axis",
     CONSTANT_KEEPS_IT: "a constant that keeps its batch axis where the others lose theirs",

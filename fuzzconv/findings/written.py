@@ -17,7 +17,7 @@ from fuzzconv.converters.conversion import Conversion
 from fuzzconv.converters.layers import read_layers
 from fuzzconv.findings.axes import FROM_THE_END, ONE_AXIS, of_one_axis
 from fuzzconv.findings.axes import MESSAGES as AXES_MESSAGES
-from fuzzconv.findings.batch import FIVE_AXES, TRANSPOSED, batch_message
+from fuzzconv.findings.batch import FIVE_AXES, TRANSPOSED, batch_message, certain_message
 from fuzzconv.findings.batch import MESSAGES as BATCH_MESSAGES
 from fuzzconv.findings.draft import stored_tensors
 from fuzzconv.findings.fusion import fusion_message, gelu_message
@@ -101,10 +101,11 @@ def telling_message(judgement: Judgement, verdict: Verdict) -> str:
     if verdict.stage in ("run", "compare") and _feeds_nothing(conversion, verdict):
         return NOTHING_LEFT
     if verdict.stage == "run":
-        return _lacking(case, conversion) or batch_message(judgement, conversion)
+        return _told_by_network(judgement, conversion)
     if verdict.kind is Kind.CRASH and verdict.stage == "load":
         # What a wrong batch axis damages in one run may show in the loading of the next.
-        return batch_message(judgement, conversion) if conversion.converter == "pnnx" else ""
+        told = certain_message(judgement, conversion) or batch_message(judgement, conversion)
+        return told if conversion.converter == "pnnx" else ""
     if verdict.kind is Kind.CRASH:
         return wordless_message(case, verdict)
     if verdict.kind.is_weight_fault:
@@ -128,7 +129,7 @@ def telling_message(judgement: Judgement, verdict: Verdict) -> str:
         return WEIGHT_AS_BLOB if _given(arrays - lists, conversion.param or "") else ""
     if verdict.kind is Kind.LOAD_FAILURE:
         refused = _REFUSED_LAYER.search(str(verdict.evidence.get("message")))
-        told = _lacking(case, conversion) or batch_message(judgement, conversion)
+        told = _told_by_network(judgement, conversion)
         return told if refused and told in _SHOWN_BY_REFUSAL else ""
     if not conversion.feedings:
         return ""
@@ -144,7 +145,7 @@ def telling_message(judgement: Judgement, verdict: Verdict) -> str:
         return none
     if conversion.converter != "pnnx" and lost in {tensor.name for tensor in stored_tensors(case)}:
         return CONSTANT_OUTPUT
-    told = _lacking(case, conversion) or batch_message(judgement, conversion)
+    told = _told_by_network(judgement, conversion)
     told = told or gelu_message(case, verdict, conversion) or nearest_message(judgement, verdict)
     if not told and verdict.kind in _WRONG_VALUES and conversion.converter == "pnnx":
         told = INTEGERS if computes_with_integers(conversion) else ""
@@ -208,7 +209,8 @@ def _given(names: Collection[str], param: str) -> bool:
     return any(constants & set(layer.inputs[1:]) for layer in layers if layer.type not in _OF_SEVERAL)
 
 
-def _lacking(case: Case, conversion: Conversion) -> str:
-    """What the network lacks of the graph, whichever converter wrote it."""
+def _told_by_network(judgement: Judgement, conversion: Conversion) -> str:
+    """What is wrong with the network, whichever converter wrote it: what is certain, then what it lacks."""
     lacking = parameter_message if conversion.converter == "pnnx" else legacy_message
-    return lacking(case, conversion)
+    certain = certain_message(judgement, conversion)
+    return certain or lacking(judgement.case, conversion) or batch_message(judgement, conversion)

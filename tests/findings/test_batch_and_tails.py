@@ -19,8 +19,10 @@ from fuzzconv.findings.batch import (
     FIVE_AXES,
     GIVEN_STATE,
     LOWER_BATCH,
+    ONE_BLOB,
     TRANSPOSED,
     batch_message,
+    certain_message,
 )
 from fuzzconv.findings.kept import CONSTANT_KEEPS_IT, MATRIX_LOSES_IT, STATE_KEEPS_IT
 from fuzzconv.findings.signature import signature_of
@@ -79,6 +81,23 @@ def test_a_recurrent_state_keeps_it_even_with_one_element() -> None:
     assert batch_message(judgement(one), converted(harmless, {"x": 1}, 1)) == ""
     twice = param.replace("RNN r 2 1 in0 1 out0", "Split s 1 2 1 2 3\nLSTM r 3 1 in0 2 3 out0")
     assert batch_message(judgement(made), converted(twice, {"x": 1}, 1)) == STATE_KEEPS_IT
+
+
+@pytest.mark.parametrize(
+    ("second", "axes", "expected"),
+    [((2, 1), (0, 0), ONE_BLOB), ((1, 2), (0, 0), ""), ((2, 1), (0, 1), "")],
+)
+def test_two_outputs_that_are_one_blob(second: tuple[int, ...], axes: tuple[int, int], expected: str) -> None:
+    made = case([node("Relu", "x"), node("Transpose", "y", "z")], {"x": array(1, 2)}, outputs=("y", "z"))
+    outputs = tuple(
+        Binding(name, f"out{i}", axis) for i, (name, axis) in enumerate(zip("yz", axes, strict=True))
+    )
+    conversion = converted("7767517\n2 2\nReLU r 1 1 in0 1\nSplit s 1 2 1 out0 out1\n", {}, None)
+    conversion.feedings = (Feeding((), outputs),)
+    bad = verdict("pnnx:fp16=0/cpu", Kind.SHAPE_MISMATCH, output="y")
+    found = judgement(made, bad, conversions={"pnnx:fp16=0": conversion})
+    found.reference.outputs.update({"y": array(1, 2), "z": array(*second)})
+    assert certain_message(found, conversion) == telling_message(found, bad) == expected
 
 
 def test_a_constant_state_of_more_than_one_batch_is_kept_as_any_constant() -> None:
@@ -142,6 +161,8 @@ def test_a_batch_that_is_an_axis_for_a_recurrent_layer_outdoes_a_constant_state(
         ("", 1, False),
         ("Split s 1 2 out0 2 3\nBinaryOp b 2 1 2 in0 4 0=0\n", 1, True),
         ("ReLU b 1 1 out0 2\n", 1, False),
+        ("Reshape b 1 1 out0 2 0=1 1=1 12=233 13=1\n", 1, True),
+        ("Reshape b 1 1 out0 2 0=1 1=1\n", 1, False),
     ],
 )
 def test_a_last_state_that_has_no_batch_for_pnnx(layer: str, batch: int, expected: bool) -> None:
@@ -149,7 +170,8 @@ def test_a_last_state_that_has_no_batch_for_pnnx(layer: str, batch: int, expecte
     param = f"7767517\n4 4\nInput in0 0 1 in0\nRNN r 1 2 in0 1 out0 0=1\n{layer}"
     judged = judgement(made)
     judged.reference.outputs["y"] = array(1, batch, 1)
-    told = batch_message(judged, converted(param, {"x": 1}, None))
+    conversion = converted(param, {"x": 1}, None)
+    told = certain_message(judged, conversion) or batch_message(judged, conversion)
     assert (told == GIVEN_STATE) is expected
     if not layer:
         assert batch_message(judged, converted(param, {"x": 1}, 1)) != GIVEN_STATE

@@ -91,6 +91,7 @@ def test_two_operands_of_a_maximum_of_three(operator: str, operands: str, expect
     layer = f"BinaryOp y {len(operands.split())} 1 {operands} y 0=4"
     param = f"7767517\n3 3\nInput x 0 1 x\nMemoryData w 0 1 w 0=2\n{layer}\n"
     assert legacy_message(made, converted(param)) == expected
+    assert legacy_message(made, converted(param.replace("w 0=2", "w 0=0"))) == ""
 
 
 @pytest.mark.parametrize(
@@ -255,9 +256,11 @@ def test_a_reshape_to_five_axes(sizes: list[int], expected: str) -> None:
         {"x": array(1, 1, 1, 1, 2)[..., : 1 + (0 not in sizes)]},
         {"s": np.int64(sizes)},
     )
-    assert legacy_message(made, converted(NOTHING)) == expected
+    network = converted("7767517\n2 2\nInput x 0 1 x\nReshape y 1 1 x y 0=1\n")
+    assert legacy_message(made, network) == expected
+    assert legacy_message(made, converted(NOTHING)) == ""
     attribute = case([node("Reshape", "x", shape=sizes)], {"x": array(1, 2)}, opset=1)
-    assert legacy_message(attribute, converted(NOTHING)) == expected
+    assert legacy_message(attribute, network) == expected
 
 
 @pytest.mark.parametrize("operator", ["Conv", "ConvTranspose"])
