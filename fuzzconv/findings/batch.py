@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from fuzzconv.case import Case
+from fuzzconv.case import Array, Case
 from fuzzconv.converters.conversion import Conversion, Feeding
 from fuzzconv.converters.layers import Layer, read_layers
 from fuzzconv.findings.axes import axes_message
@@ -128,7 +128,7 @@ def _states(layers: Iterable[Layer]) -> set[str]:
 
 
 def _reads_one_blob_twice(judgement: Judgement, feeding: Feeding, layers: Iterable[Layer]) -> bool:
-    """Whether two outputs that differ are one blob with one batch axis, for which their nodes were left out.
+    """Whether an output and what it is transposed to are one blob with one batch axis.
 
     Leaving out what moves only the batch axis, pnnx gives its operand the axis of what it made
     (``eliminate_noop.cpp``).
@@ -139,7 +139,13 @@ def _reads_one_blob_twice(judgement: Judgement, feeding: Feeding, layers: Iterab
     for b in feeding.outputs:
         if b.tensor in made:
             read.setdefault((origins.get(b.blob, b.blob), b.batch_axis), []).append(b.tensor)
-    return any(not np.array_equal(made[names[0]], made[n]) for names in read.values() for n in names[1:])
+    pairs = ((made[names[0]], made[name]) for names in read.values() for name in names[1:])
+    return any(not np.array_equal(*pair) and _are_shuffled(*pair) for pair in pairs)
+
+
+def _are_shuffled(one: Array, other: Array) -> bool:
+    """Whether two arrays have the same numbers, in whatever order."""
+    return one.dtype == other.dtype and np.array_equal(np.sort(one, None), np.sort(other, None))
 
 
 def _feeds_recurrent_without_batch(layers: Iterable[Layer], param: str) -> bool:

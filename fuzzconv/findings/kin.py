@@ -86,7 +86,8 @@ def is_generalised(known: Signature, other: Signature) -> bool:
     What it was special in may be how its case was built; an attribute had a say in it.
     """
     attributes = (_lost_attributes(*pair) for pair in zip(known.operators, other.operators, strict=False))
-    return is_variant(other, known) and not any(attributes)
+    by_chance = bool(known.condition)  # what one option or device alone does depends on sizes and packing
+    return is_variant(other, known) and (by_chance or not any(attributes))
 
 
 def is_part(known: Signature, other: Signature) -> bool:
@@ -101,7 +102,8 @@ def is_part(known: Signature, other: Signature) -> bool:
 
 def is_symptom(known: Signature, other: Signature) -> bool:
     """Whether one cause shows both: constants that are not read, a batch axis gone, damaged memory."""
-    told = known.message in SYMPTOMS and (known.message, known.operators) == (other.message, other.operators)
+    told = known.message in SYMPTOMS and known.message == other.message
+    told = told and grouped(known).operators == grouped(other).operators
     if told and known.condition == other.condition and _NCNN in (known.converter, other.converter):
         return True
     if known.converter != other.converter:

@@ -107,7 +107,8 @@ def wordless_message(case: Case, verdict: Verdict) -> str:
         return SHARED_IN_SUM
     if HEAP.search(said) and gathers_list(case):
         return LIST_AS_INDEX
-    return output_of_none(case)
+    none = output_of_none(case)
+    return none if none != FOLDED_OUTPUT or _looks_past_outputs(case) else ""
 
 
 def _is_unread_number(tensor: onnx.TensorProto) -> bool:
@@ -170,6 +171,13 @@ def output_of_none(case: Case, lost: str = "") -> str:
     pnnx gives the one a new name too few (``canonicalize.cpp``) and expects the other of a run that has no
     such output (``shape_inference.cpp``).
     """
+    told = _outputs(case)
+    wanted = {told[lost]} if lost in told else set(told.values())
+    return next((message for message in (MADE_BY_NONE, FOLDED_OUTPUT) if message in wanted), "")
+
+
+def _outputs(case: Case) -> dict[str, str]:
+    """What each output is if no node makes it; empty for what one makes."""
     graph = case.model.graph
     moving = [graph.node[position] for position in moving_nodes(case)]
     made = {name for node in moving if node.op_type not in _NOTHING_DONE for name in node.output}
@@ -177,9 +185,16 @@ def output_of_none(case: Case, lost: str = "") -> str:
     passed = {node.output[0]: node.input[0] for node in idle}
     made |= {name for node in idle for name in node.output[1:]}
 
-    def origin(name: str) -> str:
-        return origin(passed[name]) if name in passed else name
+    def told(name: str) -> str:
+        if name in passed:
+            return told(passed[name])
+        return "" if name in made else MADE_BY_NONE if name in case.inputs else FOLDED_OUTPUT
 
-    outputs = [lost] if lost else [output.name for output in graph.output]
-    origins = set(map(origin, outputs)) - made
-    return MADE_BY_NONE if origins & case.inputs.keys() else FOLDED_OUTPUT if origins else ""
+    return {output.name: told(output.name) for output in graph.output}
+
+
+def _looks_past_outputs(case: Case) -> bool:
+    """Whether pnnx, bringing outputs into their order again, looks for one behind those that it still has."""
+    told = list(_outputs(case).values())
+    first = told.index(FOLDED_OUTPUT) if FOLDED_OUTPUT in told else len(told)
+    return "" in told[first:] or set(told) == {FOLDED_OUTPUT}

@@ -85,7 +85,13 @@ def test_a_recurrent_state_keeps_it_even_with_one_element() -> None:
 
 @pytest.mark.parametrize(
     ("second", "axes", "expected"),
-    [((2, 1), (0, 0), ONE_BLOB), ((1, 2), (0, 0), ""), ((2, 1), (0, 1), "")],
+    [
+        ((2, 1), (0, 0), ONE_BLOB),
+        ((1, 2), (0, 0), ""),
+        ((2, 1), (0, 1), ""),
+        ((2,), (0, 0), ONE_BLOB),
+        ((4,), (0, 0), ""),
+    ],
 )
 def test_two_outputs_that_are_one_blob(second: tuple[int, ...], axes: tuple[int, int], expected: str) -> None:
     made = case([node("Relu", "x"), node("Transpose", "y", "z")], {"x": array(1, 2)}, outputs=("y", "z"))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from fuzzconv.findings.axes import FIRST_AXIS
+from fuzzconv.findings.axes import FIRST_AXIS, ONE_AXIS
 from fuzzconv.findings.batch import BESIDE_RECURRENT
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.kept import CONSTANT_KEEPS_IT
@@ -76,6 +76,18 @@ def test_other_words_tell_causes_apart(known: str, other: str) -> None:
 )
 def test_a_special_case_that_was_found_first(known: str, other: str, expected: bool) -> None:
     assert is_generalised(wrong(known), wrong(other)) is expected
+
+
+def test_of_what_one_option_does_alone_attributes_decide_little() -> None:
+    known, other = wrong("Conv(group,pads)", condition="bf16s"), wrong("Conv(group)", condition="bf16s")
+    assert is_generalised(known, other)
+    assert not is_generalised(replace(known, condition=""), replace(other, condition=""))
+
+
+def test_twins_lack_one_thing_whatever_it_shows_as() -> None:
+    known = Signature("result", "onnx2ncnn", "compare", ("GlobalMaxPool",), "", ONE_AXIS)
+    assert is_symptom(known, replace(known, operators=("GlobalAveragePool",), family="load"))
+    assert not is_symptom(known, replace(known, operators=("ConvTranspose",), family="load"))
 
 
 def test_behind_another_operator_it_is_not_the_function() -> None:

@@ -41,8 +41,10 @@ SUM_TWICE = case([node("Sum", "x x x")], X)
 SUM_ELSEWHERE = case([node("Ceil", "x", "t"), node("Abs", "t", "z"), node("Sum", "x z t")], X)
 SUM_FIRST = case([node("Sum", "x x w")], X, {"w": array(1, 2)})
 SCALAR_FIRST = case([node("Add", "s x")], X, {"s": np.float32(1)})
-CONSTANT_OUT = case([node("Cosh", "x")], X, {"w": array(1)}, outputs=("y", "w"))
-FOLDED_OUT = case([node("Abs", "w", "z"), node("Abs", "x")], X, {"w": array(1)}, outputs=("y", "z"))
+CONSTANT_OUT = case([node("Cosh", "x")], X, {"w": array(1)}, outputs=("w", "y"))
+CONSTANT_LAST = case([node("Cosh", "x")], X, {"w": array(1)}, outputs=("y", "w"))
+CONSTANT_ALONE = case([node("Cosh", "w")], X, {"w": array(1)})
+FOLDED_OUT = case([node("Abs", "w", "z"), node("Abs", "x")], X, {"w": array(1)}, outputs=("z", "y"))
 IDENTITY_OUT = case([node("Identity", "x", "i"), node("Abs", "x")], X, outputs=("y", "i"))
 
 
@@ -65,6 +67,8 @@ IDENTITY_OUT = case([node("Identity", "x", "i"), node("Abs", "x")], X, outputs=(
         (LIST, "############# pass_level3", ""),
         (ONE, "double free or corruption (out)", ""),
         (CONSTANT_OUT, HEAP, FOLDED_OUTPUT),
+        (CONSTANT_LAST, HEAP, ""),
+        (CONSTANT_ALONE, HEAP, FOLDED_OUTPUT),
         (IDENTITY_OUT, "(it printed nothing)", MADE_BY_NONE),
         (CONSTANT_OUT, "what():  map::at", CONSTANT_OUTPUT),
         (IDENTITY_OUT, "what():  map::at", ""),
@@ -146,7 +150,7 @@ def test_a_number_of_a_type_without_a_reader_has_a_crash_of_its_own(
 
 @pytest.mark.parametrize(("route", "expected"), [("pnnx:fp16=1/cpu", ""), ("pnnx:fp16=0/cpu", FOLDED_OUTPUT)])
 def test_doubles_written_in_half_damage_the_heap_by_themselves(route: str, expected: str) -> None:
-    made = case([node("Cosh", "x")], X, {"w": np.float64([1, 2])}, outputs=("y", "w"))
+    made = case([node("Cosh", "x")], X, {"w": np.float64([1, 2])}, outputs=("w", "y"))
     assert wordless_message(made, verdict(route, Kind.CRASH, "convert", message=HEAP)) == expected
 
 
