@@ -40,6 +40,8 @@ _SHOWN = {Kind.OK: ", and right", Kind.SKIPPED: ""}
 only what was taken away can be what is lost."""
 
 
+_ALIKE = (1e-4, 1e-5)
+"""Relative and absolute difference of what means the same: onnxruntime's rounding, and no more."""
 _WITH = "with "
 """How a label of a switched case begins."""
 
@@ -173,9 +175,7 @@ def _other_way(told: str) -> str:
 def _differ(one: Reference, other: Reference) -> bool:
     """Whether the two models mean different things."""
     for (_, first), (_, second) in zip(one.outputs.items(), other.outputs.items(), strict=False):
-        if first.shape != second.shape or not np.allclose(
-            first, second, rtol=1e-2, atol=1e-3, equal_nan=True
-        ):
+        if first.shape != second.shape or not np.allclose(first, second, *_ALIKE, equal_nan=True):
             return True
     return False
 

@@ -10,7 +10,7 @@ from small_cases import array, case, node, verdict
 
 from fuzzconv.case import Case
 from fuzzconv.findings.rebuild import tensor_values
-from fuzzconv.findings.unnoticed import _operator, _variants, _written, unnoticed
+from fuzzconv.findings.unnoticed import _differ, _operator, _variants, _written, unnoticed
 from fuzzconv.judgement import Judgement
 from fuzzconv.reference.reference import Reference
 from fuzzconv.route import Route
@@ -70,6 +70,12 @@ def test_the_file_that_lacks_the_difference_tells_who_lost_it(
     name = "pnnx.param" if by_passes else "ncnn.param"
     assert found.told == f"without alpha the {name} is the same, and right: the difference is lost"
     assert found.operator == "LeakyRelu(alpha)"
+
+
+@pytest.mark.parametrize(("by", "differs"), [(2e-6, False), (6e-3, True)])
+def test_a_small_difference_is_one_where_rounding_makes_none(by: float, differs: bool) -> None:
+    one, other = Reference(outputs={"y": array(2)}), Reference(outputs={"y": array(2) + by})
+    assert _differ(one, other) is differs
 
 
 def test_of_a_variant_without_reference_it_is_not_said_that_it_is_right() -> None:
