@@ -17,7 +17,7 @@ from fuzzconv.case import Array, Case
 from fuzzconv.converters.conversion import Binding, Conversion, Converter, Feeding, Outcome
 from fuzzconv.judgement import Judgement
 from fuzzconv.oracles.determinism import compare_runs, reference_of_run
-from fuzzconv.oracles.process import judge_conversion, judge_run, judge_trace, warning_of
+from fuzzconv.oracles.process import judge_batch, judge_conversion, judge_run, judge_trace, warning_of
 from fuzzconv.oracles.readings import readings_of
 from fuzzconv.oracles.rows import (
     COMPARED_WITH,
@@ -181,6 +181,9 @@ class _Road:
             return verdict
         if EMPTY in self._reference.skip:
             return Verdict(route, Kind.SKIPPED, self._reference.skip)
+        verdict = judge_batch(route, conversion, self._reference.outputs)
+        if verdict:
+            return verdict
         tried: list[_Trial] = []
         for feeding in self._useful(conversion):
             tried.append(self._judge_feeding(route, conversion, feeding))

@@ -82,3 +82,15 @@ def test_the_way_with_the_fewest_wrong_outputs_is_meant(
     (verdict,) = pipeline.judge(relu_and_abs(), [Route("onnx2ncnn", "", "cpu")]).verdicts
     assert verdict.kind is kind
     assert not output or verdict.evidence["output"] == output
+
+
+def test_a_batch_that_only_the_result_shows_is_skipped(tmp_path: Path) -> None:
+    case = relu_and_abs()
+    turned = helper.make_node("Transpose", ["t"], ["z"])
+    del case.model.graph.node[1:]
+    case.model.graph.node.extend([helper.make_node("Abs", ["x"], ["t"]), turned])
+    case.model.graph.output[1].type.tensor_type.ClearField("shape")
+    pipeline = Pipeline({"onnx2ncnn": Converts()}, {"cpu": Answers({})}, tmp_path)
+    (verdict,) = pipeline.judge(case, [Route("onnx2ncnn", "", "cpu")]).verdicts
+    assert verdict.kind is Kind.SKIPPED
+    assert verdict.detail.startswith("output 'z' has 2 at its first axis")

@@ -83,7 +83,7 @@ def unfeedable_reason(case: Case) -> str:
     """Why a case can't be represented without a batch axis; empty when it can."""
     for what, port in _named_ports(case):
         if port.shape and port.shape[0] not in (1, None):
-            return f"{what} has {port.shape[0]} at its first axis: onnx2ncnn knows no batch but 1"
+            return batch_reason(what, port.shape[0])
         if port.rank is not None and port.rank > _MAX_RANK + 1:
             return f"{what} has rank {port.rank}: ncnn has at most {_MAX_RANK} without the batch"
     for port in input_ports(case):
@@ -92,6 +92,11 @@ def unfeedable_reason(case: Case) -> str:
         if not port.shape or 0 in port.shape:
             return f"input {port.tensor!r} is a scalar or empty: ncnn has no such blobs"
     return ""
+
+
+def batch_reason(what: str, size: int | None) -> str:
+    """Why an input or output of that size along its first axis can't be represented."""
+    return f"{what} has {size} at its first axis: onnx2ncnn knows no batch but 1"
 
 
 def possible_feedings(case: Case, param: str) -> tuple[Feeding, ...]:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import onnx
 from onnx import helper, numpy_helper
@@ -42,13 +42,19 @@ _AXES_INPUT = {"Slice": 3}
 
 def axes_message(case: Case) -> str:
     """What onnx2ncnn makes of the axes: its layers of images have two, and none counts from the end."""
+    return next(axes_faults(case), "")
+
+
+def axes_faults(case: Case) -> Iterator[str]:
+    """All that onnx2ncnn makes of the axes."""
     if of_one_axis(case):
-        return ONE_AXIS
+        yield ONE_AXIS
     if from_the_end(case):
-        return FROM_THE_END
+        yield FROM_THE_END
     if slices_all(case):
-        return WITHOUT_SLICED
-    return FIRST_AXIS if along_first_axis(case) else ""
+        yield WITHOUT_SLICED
+    if along_first_axis(case):
+        yield FIRST_AXIS
 
 
 def of_one_axis(case: Case) -> tuple[str, ...]:

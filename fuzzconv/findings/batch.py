@@ -73,7 +73,10 @@ def certain_message(judgement: Judgement, conversion: Conversion) -> str:
         return ""
     param = conversion.param or ""
     layers = read_layers(param)
-    if _feeds_recurrent_without_batch(layers, param):
+    mixed = any(x.type in RECURRENT_LAYERS for x in layers) and _feeds_other_batches(
+        judgement.case, conversion
+    )
+    if mixed or _feeds_recurrent_without_batch(layers, param):
         return BESIDE_RECURRENT
     if _states(layers) & given_a_batch(param):
         return GIVEN_STATE
@@ -146,6 +149,12 @@ def _reads_one_blob_twice(judgement: Judgement, feeding: Feeding, layers: Iterab
 def _are_shuffled(one: Array, other: Array) -> bool:
     """Whether two arrays have the same numbers, in whatever order."""
     return one.dtype == other.dtype and np.array_equal(np.sort(one, None), np.sort(other, None))
+
+
+def _feeds_other_batches(case: Case, conversion: Conversion) -> bool:
+    """Whether inputs are fed with batches of other sizes: one has a batch axis that is none of its own."""
+    fed = [(case.inputs.get(b.tensor), b.batch_axis) for b in conversion.feedings[0].inputs]
+    return len({a.shape[axis] for a, axis in fed if a is not None and axis is not None}) > 1
 
 
 def _feeds_recurrent_without_batch(layers: Iterable[Layer], param: str) -> bool:

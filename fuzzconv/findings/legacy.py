@@ -98,50 +98,56 @@ _MOST_OF_PRODUCT = 3
 
 def legacy_message(case: Case, conversion: Conversion) -> str:
     """What onnx2ncnn's layers lack of the graph; empty when they lack nothing that is looked for."""
+    return next(legacy_faults(case, conversion), "")
+
+
+def legacy_faults(case: Case, conversion: Conversion) -> Iterator[str]:
+    """All that onnx2ncnn's layers lack of the graph, what is plainest first."""
     layers = layer_lines(conversion)
     values = tensor_values(case) or {}
     if any(words[0] == "Eltwise" and words[2] == "1" for words in layers):
-        return ONE_OPERAND
+        yield ONE_OPERAND
     if _takes_two_of_many(case, layers, values):
-        return TWO_OF_MANY
+        yield TWO_OF_MANY
     unordered = {n for w in layers if _permutes_nothing(w) for n in blobs_of(w, outputs=True)}
     if unordered:
         given = any(n.attribute and unordered & {*n.output} for n in case.model.graph.node)
-        return WITHOUT_ORDER if given else DEFAULT_ORDER
+        yield WITHOUT_ORDER if given else DEFAULT_ORDER
     if _crops_nothing(case, layers):
-        return CROPS_NOTHING
+        yield CROPS_NOTHING
     kernelless = _without_kernel(case, layers, values)
     if kernelless:
-        return kernelless
+        yield kernelless
     if _rounds_padded_up(case):
-        return CEIL_OVER_SAME
+        yield CEIL_OVER_SAME
     if _has_recurrent_batch(case, values):
-        return RECURRENT_BATCH
+        yield RECURRENT_BATCH
     if _read_by_axes(layers, lambda words: words[0] == "Pooling" and "4=1" in words):
-        return POOLED_AXES
+        yield POOLED_AXES
     if _read_by_axes(layers, lambda words: words[0] in RECURRENT_LAYERS) or _has_directions(layers, values):
-        return RECURRENT_AXES
+        yield RECURRENT_AXES
     if _pads_one_axis(case, values):
-        return PAD_OF_ONE
+        yield PAD_OF_ONE
     if _gathers_by_default(case, values):
-        return GATHER_DEFAULT
+        yield GATHER_DEFAULT
     if _gathers_one_inside(case, layers):
-        return INDEX_KEEPS_AXIS
+        yield INDEX_KEEPS_AXIS
     five = [sizes for _, sizes in _reshapes(case, layers, values) if len(sizes) == _FIVE]
     if five:
-        return PRODUCT_OF_REST if any(min(sizes[-2:]) < 1 for sizes in five) else FIVE_SIZES
+        yield PRODUCT_OF_REST if any(min(sizes[-2:]) < 1 for sizes in five) else FIVE_SIZES
     if _copies_another_axis(case, layers, values):
-        return ZERO_COPIES
+        yield ZERO_COPIES
     if _multiplies_matrices(case, layers, values):
-        return PRODUCT_AS_GEMM
+        yield PRODUCT_AS_GEMM
     if _takes_second_axis(case, values):
-        return NOT_FLATTENED if case.opset < _SOFTMAX_OF_ONE_AXIS else DEFAULT_AXIS
+        yield NOT_FLATTENED if case.opset < _SOFTMAX_OF_ONE_AXIS else DEFAULT_AXIS
     if _flattens_inside(case, layers, values):
-        return FLATTENED
+        yield FLATTENED
     constants = {name: len(sizes) for name, sizes in written_constants(conversion.param or "")}
     if _joins_shortened(case, layers, values, constants):
-        return SHORTENED
-    return LOWER_RANK if _broadcasts_lower_rank(conversion, layers, values) else ""
+        yield SHORTENED
+    if _broadcasts_lower_rank(conversion, layers, values):
+        yield LOWER_RANK
 
 
 def convolutions(case: Case) -> tuple[str, ...]:
@@ -212,7 +218,8 @@ def _takes_second_axis(case: Case, values: Mapping[str, Array]) -> bool:
         if node.op_type == "Softmax" and node.input[0] in values:
             axes = [a.i for a in node.attribute if a.name == "axis"] or [1]
             along = values[node.input[0]].shape[axes[0] :]
-            if (old or not node.attribute) and prod(along) > prod(along[:1]):
+            last_is_another = not node.attribute and len(along) > 1 and max(along[0], along[-1]) > 1
+            if prod(along) > prod(along[:1]) if old else last_is_another:
                 return True
     return False
 

@@ -332,6 +332,8 @@ def _alike(judgement: Judgement, one: Verdict, other: Verdict) -> bool:
     theirs = (v for v in judgement.verdicts if v.route.converter == other.route.converter and v.kind.is_bad)
     if family_of(min(theirs, key=_route_order)) != family_of(one):
         return False
+    if telling_message(judgement, one) or telling_message(judgement, other):
+        return False  # a converter that is known to be wrong is wrong by itself
     if family_of(one) == "result":
         alike = same_values(judgement, one, other) and _wrong_alike(judgement, one, other)
         return alike and _computing_layers(judgement, one) == _computing_layers(judgement, other)

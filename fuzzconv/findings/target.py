@@ -2,7 +2,7 @@
 
 A variant is accepted only with the same kind on the same route, the same signature but for the operators'
 traits, and, where several operators are needed, only while no proper part of it fails by itself. What
-is wrong on other devices too stays wrong there.
+is wrong on other devices too stays wrong there, and no further fault that is known comes in.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from fuzzconv.findings.fusion import FUSED
 from fuzzconv.findings.rebuild import tensor_values
 from fuzzconv.findings.signature import family_of, signature_of
 from fuzzconv.findings.subgraph import connected_parts, cuttings, operator_nodes
-from fuzzconv.findings.written import NOTHING_LEFT
+from fuzzconv.findings.written import NOTHING_LEFT, faults_of
 from fuzzconv.judgement import Judge, Judgement
 from fuzzconv.route import Route
 from fuzzconv.runtime.options import condition_of
@@ -43,6 +43,7 @@ class Target:
         self.judged = 0
         self._judge = judge
         self.signature = signature_of(judgement, verdict, ())
+        self._faults = faults_of(judgement, verdict)
         self._witnesses = list(_witnesses(verdict.route, self.signature, routes))
         self._bad_too = [] if self.signature.family != "result" else list(_bad_too(judgement, verdict))
         self._least_relative = min(_error(verdict, "max_rel"), CONVINCING)
@@ -79,6 +80,8 @@ class Target:
         if verdict.kind is not self.verdict.kind:
             return None
         if not self._same_frame(signature_of(judgement, verdict, ())):
+            return None
+        if not faults_of(judgement, verdict) <= self._faults:
             return None
         still_bad = {v.route for v in judgement.verdicts if v.kind.is_bad}
         if not still_bad.issuperset(self._bad_too):

@@ -15,7 +15,7 @@ import onnx
 from fuzzconv.case import Case
 from fuzzconv.converters.conversion import Conversion
 from fuzzconv.converters.layers import read_layers
-from fuzzconv.findings.axes import FROM_THE_END, ONE_AXIS, of_one_axis
+from fuzzconv.findings.axes import FROM_THE_END, ONE_AXIS, axes_faults, of_one_axis
 from fuzzconv.findings.axes import MESSAGES as AXES_MESSAGES
 from fuzzconv.findings.batch import FIVE_AXES, TRANSPOSED, batch_message, certain_message
 from fuzzconv.findings.batch import MESSAGES as BATCH_MESSAGES
@@ -29,6 +29,7 @@ from fuzzconv.findings.legacy import (
     KERNEL_OF_THREE,
     POOLED_AXES,
     WITHOUT_ORDER,
+    legacy_faults,
     legacy_message,
 )
 from fuzzconv.findings.legacy import MESSAGES as LEGACY_MESSAGES
@@ -150,6 +151,17 @@ def telling_message(judgement: Judgement, verdict: Verdict) -> str:
     if not told and verdict.kind in _WRONG_VALUES and conversion.converter == "pnnx":
         told = INTEGERS if computes_with_integers(conversion) else ""
     return told or (fusion_message(judgement, conversion) if verdict.kind in RESULTS else "")
+
+
+def faults_of(judgement: Judgement, verdict: Verdict) -> frozenset[str]:
+    """All that is plainly wrong with a network of onnx2ncnn's, which is mostly more than one thing.
+
+    A reduction has no business to bring in another one.
+    """
+    conversion = judgement.conversion_on(verdict.route)
+    if conversion is None or conversion.converter == "pnnx" or not conversion.param:
+        return frozenset()
+    return frozenset(legacy_faults(judgement.case, conversion)) | frozenset(axes_faults(judgement.case))
 
 
 def refused_layer(

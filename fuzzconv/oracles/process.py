@@ -1,6 +1,6 @@
 """Judges how the tools' processes behaved: converter runs and ncnn loads and runs.
 
-Three functions, one for each stage; each returns a ``Verdict`` or None when the stage went well and the next
+A function for each stage; each returns a ``Verdict`` or None when the stage went well and the next
 judge has to look. A tool that *said* it can't do an operator of this graph earns ``unsupported``; a tool that
 fails without a word earns a silent fault.
 """
@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import re
 import signal
+from collections.abc import Mapping
 
+from fuzzconv.case import Array
 from fuzzconv.converters.conversion import Conversion, Outcome
 from fuzzconv.converters.messages import last_words
+from fuzzconv.converters.onnx2ncnn import Onnx2NcnnConverter, batch_reason
 from fuzzconv.route import Route
 from fuzzconv.runtime.execution import RunResult, RunStatus, WeightTrace
 from fuzzconv.verdict import Kind, Verdict
@@ -49,6 +52,16 @@ def judge_conversion(route: Route, conversion: Conversion) -> Verdict | None:
             return _unsupported(route, conversion, "convert")
         detail = f"{conversion.converter} ended with exit status 0 but wrote no usable ncnn files"
         return Verdict(route, Kind.REFUSED, detail, warned, "convert", evidence | {"message": "no files"})
+    return None
+
+
+def judge_batch(route: Route, conversion: Conversion, outputs: Mapping[str, Array]) -> Verdict | None:
+    """Skip what has no batch of 1 after all, where the graph leaves the shapes of its outputs open."""
+    if conversion.converter == Onnx2NcnnConverter.name:
+        for name, array in outputs.items():
+            if array.ndim and array.shape[0] != 1:
+                reason = batch_reason(f"output {name!r}", array.shape[0])
+                return Verdict(route, Kind.SKIPPED, reason, stage="convert")
     return None
 
 

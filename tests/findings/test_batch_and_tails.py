@@ -106,6 +106,18 @@ def test_two_outputs_that_are_one_blob(second: tuple[int, ...], axes: tuple[int,
     assert certain_message(found, conversion) == telling_message(found, bad) == expected
 
 
+@pytest.mark.parametrize(
+    ("layer", "axes", "expected"),
+    [("RNN", (0, 1), BESIDE_RECURRENT), ("RNN", (1, 1), ""), ("BinaryOp", (0, 1), "")],
+)
+def test_inputs_with_batches_of_other_sizes_about_a_recurrent_layer(
+    layer: str, axes: tuple[int, int], expected: str
+) -> None:
+    made = case([node("RNN", "x w r s", "y")], {"x": array(3, 2, 1), "s": array(1, 2, 1)})
+    conversion = converted(f"7767517\n2 2\n{layer} r 2 1 in0 in1 out0\n", {"x": axes[0], "s": axes[1]}, 1)
+    assert certain_message(judgement(made), conversion) == expected
+
+
 def test_a_constant_state_of_more_than_one_batch_is_kept_as_any_constant() -> None:
     made = case([node("RNN", "x w r  h", "y")], {"x": array(2, 3, 1)}, {"h": array(2, 3, 1)})
     param = "7767517\n3 3\nInput in0 0 1 in0\nMemoryData h 0 1 1 0=1 1=3 2=2\nRNN r 2 1 in0 1 out0 0=1\n"

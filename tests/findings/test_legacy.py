@@ -317,6 +317,8 @@ def test_a_pooling_that_is_told_two_ways_of_padding(attributes: dict, expected: 
         ((1, 2, 2), {"axis": -2}, 11, NOT_FLATTENED),
         ((1, 3, 1, 1), {"axis": 1}, 11, ""),
         ((3,), {}, 13, ""),
+        ((1, 2, 1, 1), {}, 13, DEFAULT_AXIS),
+        ((1, 1, 2, 1), {}, 13, ""),
     ],
 )
 def test_a_softmax_over_several_axes(

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from small_cases import array, case, judgement, node, verdict
+from small_cases import FED, array, case, judgement, node, verdict
 
 from fuzzconv.findings.finding import Signature
+from fuzzconv.findings.legacy import NOT_FLATTENED
 from fuzzconv.findings.signature import (
     UNKNOWN_TORCH,
     coarse,
@@ -107,6 +109,23 @@ def test_equal_wrong_values_of_both_converters_are_ncnns() -> None:
 
 
 POOLING = "7767517\n3 3\nInput in0 0 1 in0\n{}Pooling p 1 1 in0 out0 0=1\n"
+
+
+def test_what_a_converter_is_known_to_write_wrongly_is_its_own_bug_whatever_the_other_writes() -> None:
+    made = case([node("Softmax", "x")], {"x": array(1, 2, 2)}, opset=11)
+    network = "7767517\n2 2\nInput x 0 1 x\nSoftmax y 1 1 x y 0=0\n"
+    conversions = {
+        "pnnx:fp16=0": SimpleNamespace(converter="pnnx", param=network, feedings=FED, files={}),
+        "onnx2ncnn": SimpleNamespace(converter="onnx2ncnn", param=network, feedings=FED, files={}),
+    }
+    wrong = {"y": np.ones((1, 2, 2), np.float32)}
+    actual = {ROUTES[0]: wrong, ROUTES[4]: wrong}
+    bad = judged(p0=Kind.DIVERGENCE, o=Kind.DIVERGENCE)
+    found = judgement(made, *bad, actual=actual, conversions=conversions)
+    signatures = [signature_of(found, failure) for failure in failures(found)]
+    assert [(s.converter, s.message) for s in signatures] == [("pnnx", ""), ("onnx2ncnn", NOT_FLATTENED)]
+    one_for_all = judgement(replace(made, model=RELU.model), *bad, actual=actual, conversions=conversions)
+    assert len(failures(one_for_all)) == 1
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from small_cases import array, case, node, verdict
 
 from fuzzconv.case import Case
 from fuzzconv.converters.conversion import Binding, Feeding
+from fuzzconv.findings.legacy import POOLED_AXES
 from fuzzconv.findings.target import Target
 from fuzzconv.judgement import Judgement
 from fuzzconv.reference.reference import Reference
@@ -100,3 +101,33 @@ def test_what_stands_beside_one_fused_layer_may_go() -> None:
     target = Target(found, found.verdicts[0], judge, ROUTES[:1])
     assert target.signature.message == ""
     assert target.shown_by(case(chain, {"x": array(2)})) is not None
+
+
+class Pooled:
+    """A pooling that leaves too few axes for the layer behind it."""
+
+    def judge(self, judged: Case, routes: Sequence[Route]) -> Judgement:
+        conversion = SimpleNamespace(
+            converter="onnx2ncnn",
+            param="7767517\n3 3\nInput x 0 1 x\nPooling t 1 1 x t 0=0 4=1\nSoftmax y 1 1 t y 0=0\n",
+            feedings=(Feeding((), (Binding("y", "y"),)),),
+            files={},
+        )
+        told = {"max_abs": 1.0, "max_rel": 1.0, "output": "y"}
+        # nothing that is cut out is wrong by itself
+        kind = Kind.DIVERGENCE if len(judged.operators) > 1 else Kind.OK
+        verdicts = tuple(verdict(str(r), kind, **told) for r in routes)
+        return Judgement(judged, Reference(), verdicts, conversions={"onnx2ncnn": conversion})
+
+
+def test_no_further_fault_comes_in() -> None:
+    def pooled(**axis: int) -> Case:
+        nodes = [node("GlobalMaxPool", "x", "t"), node("Softmax", "t", **axis)]
+        return case(nodes, {"x": array(1, 2, 1, 1)})
+
+    routes = (Route.parse("onnx2ncnn/cpu"),)
+    found = Pooled().judge(pooled(axis=3), routes)
+    target = Target(found, found.verdicts[0], Pooled(), routes)
+    assert target.signature.message == POOLED_AXES
+    assert target.shown_by(pooled(axis=2)) is not None
+    assert target.shown_by(pooled()) is None
