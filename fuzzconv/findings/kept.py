@@ -116,14 +116,19 @@ def _without_splits(layers: Iterable[Layer]) -> Iterator[Layer]:
             yield replace(layer, inputs=read)
 
 
-def _joined_to_recurrent(layers: Iterable[Layer]) -> set[str]:
-    """Blobs that are joined to what a recurrent layer, or one behind it, made."""
+def _joined_to_recurrent(layers: Sequence[Layer]) -> set[str]:
+    """Blobs that are joined to what a recurrent layer made, or for one, by way of whatever layers."""
     behind: set[str] = set()
+    before: set[str] = set()
     joined: set[str] = set()
     for layer in layers:
         if layer.type in RECURRENT_LAYERS or behind & {*layer.inputs}:
             joined |= {*layer.inputs} - behind if layer.type == _JOINING else set()
             behind |= {*layer.outputs}
+    for layer in reversed(layers):
+        if layer.type in RECURRENT_LAYERS or before & {*layer.outputs}:
+            joined |= {*layer.inputs} if layer.type == _JOINING else set()
+            before |= {*layer.inputs}
     return joined
 
 

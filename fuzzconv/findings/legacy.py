@@ -120,11 +120,14 @@ def legacy_faults(case: Case, conversion: Conversion) -> Iterator[str]:
         yield kernelless
     if _rounds_padded_up(case):
         yield CEIL_OVER_SAME
-    if _has_recurrent_batch(case, values):
-        yield RECURRENT_BATCH
     if _read_by_axes(layers, lambda words: words[0] == "Pooling" and "4=1" in words):
         yield POOLED_AXES
-    if _read_by_axes(layers, lambda words: words[0] in RECURRENT_LAYERS) or _has_directions(layers, values):
+    axes_counted = _read_by_axes(layers, lambda words: words[0] in RECURRENT_LAYERS)
+    if axes_counted:
+        yield RECURRENT_AXES
+    if _has_recurrent_batch(case, values):
+        yield RECURRENT_BATCH
+    if not axes_counted and _has_directions(layers, values):
         yield RECURRENT_AXES
     if _pads_one_axis(case, values):
         yield PAD_OF_ONE

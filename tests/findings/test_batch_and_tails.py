@@ -205,6 +205,7 @@ def test_a_last_state_that_has_no_batch_for_pnnx(layer: str, batch: int, expecte
         ("0=1 1=4", "RNN", ""),
         ("0=1 1=1 2=4", "Sigmoid", ""),
         ("0=1 1=1 2=4", "RNN r 1 1 in0 9 0=1\nSigmoid", ""),
+        ("0=1 1=1 2=4\nConcat k 2 1 2 in0 8 0=0\nRNN m 1 1 8 9", "Sigmoid", STATE_KEEPS_IT),
     ],
 )
 def test_a_constant_that_is_joined_to_a_recurrent_layers_output(

@@ -386,7 +386,9 @@ def test_a_batch_that_is_taken_for_steps(batch: int, expected: str) -> None:
         {"x": array(1, batch, 1)},
         {"w": array(1, 1, 1), "r": array(1, 1, 1), "b": array(1, 2)},
     )
-    assert legacy_message(made, converted("7767517\n2 2\nInput x 0 1 x\nRNN y 1 1 x y 0=1\n")) == expected
+    network = "7767517\n2 2\nInput x 0 1 x\nRNN y 1 1 x y 0=1\n"
+    assert legacy_message(made, converted(network)) == expected
+    assert legacy_message(made, converted(f"{network}Permute z 1 1 y z 0=2\n")) == RECURRENT_AXES
 
 
 def test_every_cause_that_is_named_is_a_symptom_whatever_it_shows_as() -> None:
