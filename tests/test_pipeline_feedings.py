@@ -38,7 +38,8 @@ class Converts:
             )
             for axis in (0, None)
         )
-        return Conversion("onnx2ncnn", "", ToolRun(Outcome.DONE, 0, "", "", 0.0), PARAM, b"", feedings)
+        run = ToolRun(Outcome.DONE, 0, "", "", 0.0)
+        return Conversion("onnx2ncnn", "", run, PARAM, b"", feedings, batchless=True)
 
     def close(self) -> None:
         pass

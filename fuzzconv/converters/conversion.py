@@ -95,6 +95,7 @@ class Conversion:
             (onnx2ncnn has no batch axis). Empty when ``unfeedable`` says why.
         unsupported: operators or features of this graph that the tool itself said it can't convert.
         warnings: every other printed line that tells the user something may be wrong.
+        batchless: whether nothing but a batch of 1 can be represented, whatever the case.
         unfeedable: why this case can't be represented on this road at all (a skip, not a bug), else empty.
         files: other files it wrote that blame wants, by name (``pnnxsim.onnx``, ``pnnx.param``, ``pnnx.py``,
             ``ncnn.py``).
@@ -109,6 +110,7 @@ class Conversion:
     unsupported: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     unfeedable: str = ""
+    batchless: bool = False
     files: Mapping[str, bytes] = field(default_factory=dict)
 
 

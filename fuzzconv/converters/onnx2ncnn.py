@@ -72,6 +72,7 @@ class Onnx2NcnnConverter:
             unsupported=remarks.unsupported,
             warnings=remarks.warnings,
             unfeedable=unfeedable if run.outcome is Outcome.DONE else "",
+            batchless=True,
         )
 
     def close(self) -> None:

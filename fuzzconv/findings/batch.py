@@ -86,7 +86,7 @@ def certain_message(judgement: Judgement, conversion: Conversion) -> str:
 def batch_message(judgement: Judgement, conversion: Conversion) -> str:
     """What became of the batch axis in a network that fails when it runs; empty when nothing tells."""
     if conversion.converter != "pnnx":
-        return axes_message(judgement.case)
+        return axes_message(judgement.case) if read_layers(conversion.param or "") else ""
     if not conversion.feedings:
         return ""
     feeding = conversion.feedings[0]

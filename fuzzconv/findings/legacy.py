@@ -102,8 +102,10 @@ def legacy_message(case: Case, conversion: Conversion) -> str:
 
 
 def legacy_faults(case: Case, conversion: Conversion) -> Iterator[str]:
-    """All that onnx2ncnn's layers lack of the graph, what is plainest first."""
+    """All that onnx2ncnn's layers lack of the graph; what is wrong without another layer comes first."""
     layers = layer_lines(conversion)
+    if not layers:
+        return
     values = tensor_values(case) or {}
     if any(words[0] == "Eltwise" and words[2] == "1" for words in layers):
         yield ONE_OPERAND
@@ -120,8 +122,6 @@ def legacy_faults(case: Case, conversion: Conversion) -> Iterator[str]:
         yield kernelless
     if _rounds_padded_up(case):
         yield CEIL_OVER_SAME
-    if _read_by_axes(layers, lambda words: words[0] == "Pooling" and "4=1" in words):
-        yield POOLED_AXES
     axes_counted = _read_by_axes(layers, lambda words: words[0] in RECURRENT_LAYERS)
     if axes_counted:
         yield RECURRENT_AXES
@@ -144,6 +144,8 @@ def legacy_faults(case: Case, conversion: Conversion) -> Iterator[str]:
         yield PRODUCT_AS_GEMM
     if _takes_second_axis(case, values):
         yield NOT_FLATTENED if case.opset < _SOFTMAX_OF_ONE_AXIS else DEFAULT_AXIS
+    if _read_by_axes(layers, lambda words: words[0] == "Pooling" and "4=1" in words):
+        yield POOLED_AXES
     if _flattens_inside(case, layers, values):
         yield FLATTENED
     constants = {name: len(sizes) for name, sizes in written_constants(conversion.param or "")}

@@ -253,8 +253,13 @@ def _has_axes(node: onnx.NodeProto, stored: Mapping[str, onnx.TensorProto]) -> b
 
 
 def _needed_by_pools(nodes: Iterable[onnx.NodeProto], values: Mapping[str, Array]) -> int | None:
-    """How many pixels ``auto_pad`` adds along all axes of all poolings; None where there is none of it."""
+    """How many pixels ``auto_pad`` adds along all axes of all poolings; None where there is none of it.
+
+    Nor where any pixel is one too many: an average that does not count them.
+    """
     pools = [n for n in nodes if n.op_type in _POOLS and _attribute(n, "auto_pad", b"") in SAME]
+    if any(n.op_type == "AveragePool" and not _attribute(n, "count_include_pad", 0) for n in pools):
+        return None
     needed = 0
     for node in pools:
         kernel = _integers(node, "kernel_shape")

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from fuzzconv.case import Array
 from fuzzconv.converters.conversion import Conversion, Outcome
 from fuzzconv.converters.messages import last_words
-from fuzzconv.converters.onnx2ncnn import Onnx2NcnnConverter, batch_reason
+from fuzzconv.converters.onnx2ncnn import batch_reason
 from fuzzconv.route import Route
 from fuzzconv.runtime.execution import RunResult, RunStatus, WeightTrace
 from fuzzconv.verdict import Kind, Verdict
@@ -57,7 +57,7 @@ def judge_conversion(route: Route, conversion: Conversion) -> Verdict | None:
 
 def judge_batch(route: Route, conversion: Conversion, outputs: Mapping[str, Array]) -> Verdict | None:
     """Skip what has no batch of 1 after all, where the graph leaves the shapes of its outputs open."""
-    if conversion.converter == Onnx2NcnnConverter.name:
+    if conversion.batchless:
         for name, array in outputs.items():
             if array.ndim and array.shape[0] != 1:
                 reason = batch_reason(f"output {name!r}", array.shape[0])
