@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import prod
 
+import numpy as np
 import onnx
 
 from fuzzconv.case import Array, Case
@@ -112,8 +113,9 @@ def legacy_faults(case: Case, conversion: Conversion) -> Iterator[str]:
     if _takes_two_of_many(case, layers, values):
         yield TWO_OF_MANY
     unordered = {n for w in layers if _permutes_nothing(w) for n in blobs_of(w, outputs=True)}
-    if unordered:
-        given = any(n.attribute and unordered & {*n.output} for n in case.model.graph.node)
+    turning = [node for node in case.model.graph.node if unordered & {*node.output}]
+    if unordered and (not turning or any(_matters(node, layers, values) for node in turning)):
+        given = any(node.attribute for node in turning)
         yield WITHOUT_ORDER if given else DEFAULT_ORDER
     if _crops_nothing(case, layers):
         yield CROPS_NOTHING
@@ -257,6 +259,14 @@ def _read_by_axes(layers: Sequence[Sequence[str]], loses: Callable[[Sequence[str
 
 def _permutes_nothing(words: Sequence[str]) -> bool:
     return words[0] == "Permute" and not settings_of(words)
+
+
+def _matters(node: onnx.NodeProto, layers: Sequence[Sequence[str]], values: Mapping[str, Array]) -> bool:
+    """Whether a ``Transpose`` makes another order, or one whose axes are counted; ones may go anywhere."""
+    if not {node.input[0], node.output[0]} <= values.keys():
+        return True
+    moved = not np.array_equal(values[node.input[0]].ravel(), values[node.output[0]].ravel(), equal_nan=True)
+    return moved or _read_by_axes(layers, lambda words: node.output[0] in blobs_of(words, outputs=True))
 
 
 def _crops_nothing(case: Case, layers: Sequence[Sequence[str]]) -> bool:

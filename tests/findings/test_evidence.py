@@ -131,7 +131,7 @@ def test_who_lost_an_output_is_told_by_pnnx_param(outputs: tuple[str, str], told
 
 
 def test_what_onnx2ncnn_writes_wrong_is_its_fault_though_a_device_may_be_right() -> None:
-    made = case([node("Transpose", "x")], {"x": array(1, 2)})
+    made = case([node("Transpose", "x")], {"x": array(2, 2)})
     bad = verdict("onnx2ncnn/cpu", Kind.LOAD_FAILURE, "run", output="y")
     network = "7767517\n2 2\nInput x 0 1 x\nPermute y 1 1 x y\n"
     conversion = SimpleNamespace(converter="onnx2ncnn", param=network, feedings=FED, files={})

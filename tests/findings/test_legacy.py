@@ -116,16 +116,20 @@ def test_a_crop_whose_starts_are_not_read_has_another_cause() -> None:
 
 
 @pytest.mark.parametrize(
-    ("order", "attributes", "expected"),
+    ("shape", "order", "attributes", "behind", "expected"),
     [
-        ("", {"perm": [2, 1, 0]}, WITHOUT_ORDER),
-        ("", {}, DEFAULT_ORDER),
-        ("0=1", {"perm": [0, 2, 1]}, ""),
+        ((1, 2, 2), "", {"perm": [2, 1, 0]}, "", WITHOUT_ORDER),
+        ((1, 2, 2), "", {}, "", DEFAULT_ORDER),
+        ((1, 2, 2), "0=1", {"perm": [0, 2, 1]}, "", ""),
+        ((1, 2, 1), "", {"perm": [2, 1, 0]}, "BinaryOp z 2 1 x y z 0=0", ""),
+        ((1, 2, 1), "", {"perm": [0, 2, 1]}, "Softmax z 1 1 y z 0=0", WITHOUT_ORDER),
     ],
 )
-def test_a_permute_without_an_order(order: str, attributes: dict, expected: str) -> None:
-    param = f"7767517\n2 2\nInput x 0 1 x\nPermute y 1 1 x y {order}\n"
-    made = case([node("Transpose", "x", **attributes)], {"x": array(1, 2, 1)})
+def test_a_permute_without_an_order(
+    shape: tuple[int, ...], order: str, attributes: dict, behind: str, expected: str
+) -> None:
+    param = f"7767517\n2 2\nInput x 0 1 x\nPermute y 1 1 x y {order}\n{behind}\n"
+    made = case([node("Transpose", "x", **attributes)], {"x": array(*shape)})
     assert legacy_message(made, converted(param)) == expected
 
 
