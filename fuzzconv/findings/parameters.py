@@ -61,7 +61,7 @@ _COMPUTING = frozenset({"AbsVal", "BinaryOp", "Clip", "Reduction", "UnaryOp"})
 _POOLS = frozenset({"AveragePool", "LpPool", "MaxPool"})
 SAME = frozenset({b"SAME_UPPER", b"SAME_LOWER"})
 """Values of ``auto_pad`` that keep as many elements as there are strides."""
-_BIAS, _STATE, _PEEPHOLE = 3, 5, 7
+BIAS, _STATE, _PEEPHOLE = 3, 5, 7
 """Places of a recurrent node's bias, first state and peephole weights among its inputs."""
 OPERANDS = 2
 """Operands of a ``BinaryOp``."""
@@ -138,9 +138,7 @@ def computes_with_integers(conversion: Conversion) -> bool:
 def bias_is_state(nodes: Iterable[onnx.NodeProto], layers: Iterable[Sequence[str]]) -> bool:
     """Whether a recurrent layer is given a state that no recurrent node of the graph has, but a bias has."""
     recurrent = [node for node in nodes if node.op_type in RECURRENT_LAYERS]
-    stateless = [
-        n for n in recurrent if not any(n.input[_STATE:_PEEPHOLE]) and any(n.input[_BIAS : _BIAS + 1])
-    ]
+    stateless = [n for n in recurrent if not any(n.input[_STATE:_PEEPHOLE]) and any(n.input[BIAS : BIAS + 1])]
     given = any(words[0] in RECURRENT_LAYERS and int(words[2]) > 1 for words in layers)
     return given and bool(recurrent) and len(stateless) == len(recurrent)
 

@@ -31,11 +31,7 @@ from fuzzconv.findings.axes import (
     of_one_axis,
     slices_all,
 )
-from fuzzconv.findings.batch import (
-    FIVE_AXES,
-    TRANSPOSED,
-    makers_of_five_axes,
-)
+from fuzzconv.findings.batch import FIVE_AXES, TRANSPOSED, makers_of_five_axes
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.legacy import KERNEL_LEFT_OUT, KERNEL_OF_THREE, LOWER_RANK, convolutions
 from fuzzconv.findings.parameters import BIAS_AS_STATE, recurrent_operators
@@ -332,12 +328,13 @@ def _alike(judgement: Judgement, one: Verdict, other: Verdict) -> bool:
     theirs = (v for v in judgement.verdicts if v.route.converter == other.route.converter and v.kind.is_bad)
     if family_of(min(theirs, key=_route_order)) != family_of(one):
         return False
-    if telling_message(judgement, one) or telling_message(judgement, other):
-        return False  # a converter that is known to be wrong is wrong by itself
     if family_of(one) == "result":
         alike = same_values(judgement, one, other) and _wrong_alike(judgement, one, other)
-        return alike and _computing_layers(judgement, one) == _computing_layers(judgement, other)
-    return one.stage == other.stage and _message(one) == _message(other)
+        alike = alike and _computing_layers(judgement, one) == _computing_layers(judgement, other)
+    else:
+        alike = one.stage == other.stage and _message(one) == _message(other)
+    # A converter that is known to be wrong is wrong by itself; asked last, for it may run the graph.
+    return alike and not telling_message(judgement, one) and not telling_message(judgement, other)
 
 
 def _computing_layers(judgement: Judgement, verdict: Verdict) -> list[str]:

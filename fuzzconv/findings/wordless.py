@@ -15,7 +15,7 @@ import onnx
 
 from fuzzconv.case import Case
 from fuzzconv.findings.draft import stored_tensors
-from fuzzconv.findings.parameters import LIST_AS_INDEX, gathers_list
+from fuzzconv.findings.parameters import BIAS, LIST_AS_INDEX, gathers_list
 from fuzzconv.findings.subgraph import moving_nodes
 from fuzzconv.findings.tails import RECURRENT_LAYERS
 from fuzzconv.verdict import Kind, Verdict
@@ -50,8 +50,6 @@ _LOOKING = {
     "Transpose": (0,),
 }
 """Operands whose numbers onnx2ncnn turns round by itself, from ``raw_data`` or else from ``float_data``."""
-_BIAS = 3
-"""Place of a recurrent operator's bias among its inputs."""
 _MATRICES_ALONE = frozenset({"MatMul", "Transpose"})
 _SWAPPED = [1, 0]
 _INDEX = "CHECK failed: (index)"
@@ -133,7 +131,7 @@ def _has_lone_operand(case: Case) -> bool:
 def lacks_bias(case: Case) -> bool:
     """Whether a recurrent operator has no bias: onnx2ncnn reads one, and writes what it has not read."""
     nodes = (case.model.graph.node[position] for position in moving_nodes(case))
-    return any(not any(n.input[_BIAS : _BIAS + 1]) for n in nodes if n.op_type in RECURRENT_LAYERS)
+    return any(not any(n.input[BIAS : BIAS + 1]) for n in nodes if n.op_type in RECURRENT_LAYERS)
 
 
 def readers_of_no_floats(case: Case) -> tuple[str, ...]:

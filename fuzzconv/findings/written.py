@@ -104,9 +104,10 @@ def telling_message(judgement: Judgement, verdict: Verdict) -> str:
     if verdict.stage == "run":
         return _told_by_network(judgement, conversion)
     if verdict.kind is Kind.CRASH and verdict.stage == "load":
+        if conversion.converter != "pnnx":
+            return ""
         # What a wrong batch axis damages in one run may show in the loading of the next.
-        told = certain_message(judgement, conversion) or batch_message(judgement, conversion)
-        return told if conversion.converter == "pnnx" else ""
+        return certain_message(judgement, conversion) or batch_message(judgement, conversion)
     if verdict.kind is Kind.CRASH:
         return wordless_message(case, verdict)
     if verdict.kind.is_weight_fault:
