@@ -211,7 +211,7 @@ def _localised(
     routes: Sequence[Route],
     seconds: float,
 ) -> Localised:
-    """The part that has the candidate's own signature, or the first one."""
+    """The part that has the candidate's own signature, else its message, or the first one."""
     parts = localise(judgement, verdict, judge, routes, seconds=seconds)
     wanted = coarse(task.signature)
     return min(
@@ -219,6 +219,7 @@ def _localised(
         key=lambda part: (
             part.signature != task.signature,
             coarse(part.signature) != wanted,
+            part.signature.message != wanted.message,
             not covers(task.signature, part.signature),
         ),
     )

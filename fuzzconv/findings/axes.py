@@ -1,6 +1,6 @@
 """What onnx2ncnn makes of axes: its blobs have no batch, its images two axes, and none counts from the end.
 
-``axes_message`` names the rule that a graph runs into; each operator has a branch of its own for it.
+``axes_faults`` names the rules that a graph runs into; each operator has a branch of its own for it.
 """
 
 from __future__ import annotations
@@ -38,11 +38,6 @@ _ALONG_ONE_AXIS = frozenset({"Concat", "Gather", "Split"})
 _LESS_ONE = frozenset({"Gather", "Softmax"})
 """Operators whose axis is written as one less, whatever it is."""
 _AXES_INPUT = {"Slice": 3}
-
-
-def axes_message(case: Case) -> str:
-    """What onnx2ncnn makes of the axes: its layers of images have two, and none counts from the end."""
-    return next(axes_faults(case), "")
 
 
 def axes_faults(case: Case) -> Iterator[str]:

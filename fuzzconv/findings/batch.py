@@ -2,19 +2,19 @@
 
 ncnn's blobs have no batch axis of their own: pnnx finds it (``solve_batch_index``), takes it out of the
 inputs, and every layer between has to agree. Where two can't, the outcome is some wrong shape or value at
-whatever operators met; ``batch_message`` says what happened instead.
+whatever operators met; ``batch_faults`` say what happened instead.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from fuzzconv.case import Array, Case
 from fuzzconv.converters.conversion import Conversion, Feeding
 from fuzzconv.converters.layers import Layer, read_layers
-from fuzzconv.findings.axes import axes_message
+from fuzzconv.findings.axes import axes_faults
 from fuzzconv.findings.draft import stored_tensors
 from fuzzconv.findings.kept import (
     CONSTANT_KEEPS_IT,
@@ -67,47 +67,52 @@ _BATCH_FIRST = frozenset(
 """Layers whose operators have the batch on the first axis, whatever the network says."""
 
 
-def certain_message(judgement: Judgement, conversion: Conversion) -> str:
-    """What no right network of pnnx's shows, whatever else it lacks; empty when there is no such thing."""
+def certain_faults(judgement: Judgement, conversion: Conversion) -> Iterator[str]:
+    """All that no right network of pnnx's shows."""
     if conversion.converter != "pnnx" or not conversion.feedings:
-        return ""
+        return
     param = conversion.param or ""
     layers = read_layers(param)
     mixed = any(x.type in RECURRENT_LAYERS for x in layers) and _feeds_other_batches(
         judgement.case, conversion
     )
     if mixed or _feeds_recurrent_without_batch(layers, param):
-        return BESIDE_RECURRENT
+        yield BESIDE_RECURRENT
     if _states(layers) & given_a_batch(param):
-        return GIVEN_STATE
-    return ONE_BLOB if _reads_one_blob_twice(judgement, conversion.feedings[0], layers) else ""
+        yield GIVEN_STATE
+    if _reads_one_blob_twice(judgement, conversion.feedings[0], layers):
+        yield ONE_BLOB
 
 
-def batch_message(judgement: Judgement, conversion: Conversion) -> str:
-    """What became of the batch axis in a network that fails when it runs; empty when nothing tells."""
+def batch_faults(judgement: Judgement, conversion: Conversion) -> Iterator[str]:
+    """All that became of the batch axis, and of the other axes where the converter has no batch at all."""
     if conversion.converter != "pnnx":
-        return axes_message(judgement.case) if read_layers(conversion.param or "") else ""
+        if read_layers(conversion.param or ""):
+            yield from axes_faults(judgement.case)
+        return
     if not conversion.feedings:
-        return ""
+        return
     feeding = conversion.feedings[0]
     layers = read_layers(conversion.param or "")
     if _takes_axis_of_bias(layers, conversion.param or ""):
-        return AXIS_OF_BIAS
+        yield AXIS_OF_BIAS
     kept = kept_message(judgement, conversion, feeding, layers)
     if kept:
-        return kept
+        yield kept
     if _matrix_loses_it(judgement, conversion, feeding, layers):
-        return MATRIX_LOSES_IT
+        yield MATRIX_LOSES_IT
     if _batches_lower_rank(judgement.case, feeding):
-        return LOWER_BATCH
+        yield LOWER_BATCH
     if _gives_state(judgement, feeding, layers):
-        return GIVEN_STATE
+        yield GIVEN_STATE
     batched = any(binding.batch_axis is not None for binding in feeding.inputs)
     if batched and _transposes(judgement.case):
-        return TRANSPOSED
+        yield TRANSPOSED
     if not batched and makers_of_five_axes(judgement.case):
-        return FIVE_AXES
-    return _beside_recurrent(feeding, layers)
+        yield FIVE_AXES
+    beside = _beside_recurrent(feeding, layers)
+    if beside:
+        yield beside
 
 
 def _takes_axis_of_bias(layers: Iterable[Layer], param: str) -> bool:

@@ -97,11 +97,6 @@ _MOST_OF_PRODUCT = 3
 """Axes of a product that an ``InnerProduct`` of rows can be, the batch among them."""
 
 
-def legacy_message(case: Case, conversion: Conversion) -> str:
-    """What onnx2ncnn's layers lack of the graph; empty when they lack nothing that is looked for."""
-    return next(legacy_faults(case, conversion), "")
-
-
 def legacy_faults(case: Case, conversion: Conversion) -> Iterator[str]:
     """All that onnx2ncnn's layers lack of the graph; what is wrong without another layer comes first."""
     layers = layer_lines(conversion)

@@ -1,14 +1,14 @@
 """Layers whose parameters don't say what the graph's operators say.
 
 One fault of a converter's lowering shows in whatever way the layers around happen to take it: a wrong shape
-or value, a blob that can't be extracted, a crash. ``parameter_message`` names the fault by what is plainly
+or value, a blob that can't be extracted, a crash. ``parameter_faults`` names the fault by what is plainly
 missing in the files; the operators that it was met with stay out of it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import onnx
@@ -69,52 +69,53 @@ _PADS = ("0", "1", "2", "3", "7", "8")
 """Keys of ``Padding``'s sizes: top, bottom, left, right, front, behind."""
 
 
-def parameter_message(case: Case, conversion: Conversion) -> str:
-    """What pnnx's files lack of the graph; empty when they lack nothing that is looked for."""
+def parameter_faults(case: Case, conversion: Conversion) -> Iterator[str]:
+    """All that pnnx's files lack of the graph."""
     layers = layer_lines(conversion)
     text = conversion.files.get("pnnx.param", b"").decode(errors="replace")
     stored = {tensor.name: tensor for tensor in stored_tensors(case)}
     if _SELECT_OF_LIST.search(text) or (gathers_list(case) and _SELECT.search(text)):
-        return LIST_AS_INDEX
+        yield LIST_AS_INDEX
     if _SPLIT_IN_EQUAL_PARTS.search(text) and any(w[0] == "Slice" and not settings_of(w) for w in layers):
-        return WITHOUT_SIZES
+        yield WITHOUT_SIZES
     nodes = [case.model.graph.node[position] for position in sorted(moving_nodes(case))]
     values = tensor_values(case) or {}
     if any(node.op_type == "Einsum" and len(node.input) > 1 and _has_ellipsis(node) for node in nodes):
-        return ELLIPSIS
+        yield ELLIPSIS
     if _OF_ALL.search(text) and any(n.op_type in _COMPARING and len(n.input) == 1 for n in nodes):
-        return LARGEST_OF_ALL
+        yield LARGEST_OF_ALL
     if text and _compares_two_of_many(nodes, values, text):
-        return TWO_OF_MANY
+        yield TWO_OF_MANY
     if any(words[0] == "Interp" and _SIZED & _fractions(words) for words in layers):
-        return NOT_WHOLE
+        yield NOT_WHOLE
     if bias_is_state(nodes, layers):
-        return BIAS_AS_STATE
+        yield BIAS_AS_STATE
     reductions = [words for words in layers if words[0] == "Reduction"]
     reducing = [node for node in nodes if node.op_type.startswith("Reduce")]
     read = {name for node in nodes for name in node.input}
     shortened = [n for n in reducing if _has_axes(n, stored) and _shortens(n, values, read)]
     if any(_NO_AXES in words for words in reductions) and shortened:
-        return WITHOUT_AXES
+        yield WITHOUT_AXES
     whole = [words for words in reductions if "1=1" in words and settings_of(words).get("4", "0") == "0"]
     reducing_all = [node for node in reducing if _reduces_all(node)]
     if _is_read(whole, layers) and _all(_attribute(node, "keepdims", 1) for node in reducing_all):
-        return WITHOUT_KEEPDIMS
+        yield WITHOUT_KEEPDIMS
     if any(words[0] == "Tile" and settings_of(words).get("-23302", "").startswith("4,") for words in layers):
-        return FOUR_REPEATS
+        yield FOUR_REPEATS
     paddings = [settings_of(words) for words in layers if words[0] == "Padding"]
     written = sum(settings.get(key, "0") != "0" for settings in paddings for key in _PADS)
     wanted = sum(_count_pads(node, stored) for node in nodes if node.op_type == "Pad")
     if paddings and written < wanted:
-        return WITHOUT_PADS
+        yield WITHOUT_PADS
     needed = _needed_by_pools(nodes, values)
     if needed is not None and not wanted and sum(map(_pixels, paddings)) > needed:
-        return SAME_OF_ONE
+        yield SAME_OF_ONE
     expanded = sum(_count(words, _AXES) for words in layers if words[0] == "ExpandDims")
     axes = [_axes(node, stored) for node in nodes if node.op_type == "Unsqueeze"]
     if any(len(some) > 1 for some in axes) and 0 < expanded < sum(map(len, axes)):
-        return AXES_MISSING
-    return FOLDED_ALONG_ROWS if folds_along_rows(conversion) else ""
+        yield AXES_MISSING
+    if folds_along_rows(conversion):
+        yield FOLDED_ALONG_ROWS
 
 
 def folds_along_rows(conversion: Conversion) -> bool:

@@ -7,7 +7,8 @@ to be met at stay out of it.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from itertools import chain
 
 import numpy as np
 import onnx
@@ -15,9 +16,9 @@ import onnx
 from fuzzconv.case import Case
 from fuzzconv.converters.conversion import Conversion
 from fuzzconv.converters.layers import read_layers
-from fuzzconv.findings.axes import FROM_THE_END, ONE_AXIS, axes_faults, of_one_axis
+from fuzzconv.findings.axes import FROM_THE_END, ONE_AXIS, of_one_axis
 from fuzzconv.findings.axes import MESSAGES as AXES_MESSAGES
-from fuzzconv.findings.batch import FIVE_AXES, TRANSPOSED, batch_message, certain_message
+from fuzzconv.findings.batch import FIVE_AXES, TRANSPOSED, batch_faults, certain_faults
 from fuzzconv.findings.batch import MESSAGES as BATCH_MESSAGES
 from fuzzconv.findings.draft import stored_tensors
 from fuzzconv.findings.fusion import fusion_message, gelu_message
@@ -30,7 +31,6 @@ from fuzzconv.findings.legacy import (
     POOLED_AXES,
     WITHOUT_ORDER,
     legacy_faults,
-    legacy_message,
 )
 from fuzzconv.findings.legacy import MESSAGES as LEGACY_MESSAGES
 from fuzzconv.findings.nearest import NEAREST, nearest_message
@@ -45,7 +45,7 @@ from fuzzconv.findings.parameters import (
     computes_with_integers,
     folds_along_rows,
     layer_lines,
-    parameter_message,
+    parameter_faults,
 )
 from fuzzconv.findings.parameters import MESSAGES as PARAMETER_MESSAGES
 from fuzzconv.findings.storage import RESULTS
@@ -107,7 +107,8 @@ def telling_message(judgement: Judgement, verdict: Verdict) -> str:
         if conversion.converter != "pnnx":
             return ""
         # What a wrong batch axis damages in one run may show in the loading of the next.
-        return certain_message(judgement, conversion) or batch_message(judgement, conversion)
+        faults = chain(certain_faults(judgement, conversion), batch_faults(judgement, conversion))
+        return next(faults, "")
     if verdict.kind is Kind.CRASH:
         return wordless_message(case, verdict)
     if verdict.kind.is_weight_fault:
@@ -155,14 +156,14 @@ def telling_message(judgement: Judgement, verdict: Verdict) -> str:
 
 
 def faults_of(judgement: Judgement, verdict: Verdict) -> frozenset[str]:
-    """All that is plainly wrong with a network of onnx2ncnn's, which is mostly more than one thing.
+    """All that is plainly wrong with a network, which is often more than one thing.
 
     A reduction has no business to bring in another one.
     """
     conversion = judgement.conversion_on(verdict.route)
-    if conversion is None or conversion.converter == "pnnx" or not conversion.param:
+    if conversion is None or not conversion.param:
         return frozenset()
-    return frozenset(legacy_faults(judgement.case, conversion)) | frozenset(axes_faults(judgement.case))
+    return frozenset(_faults(judgement, conversion))
 
 
 def refused_layer(
@@ -224,6 +225,11 @@ def _given(names: Collection[str], param: str) -> bool:
 
 def _told_by_network(judgement: Judgement, conversion: Conversion) -> str:
     """What is wrong with the network, whichever converter wrote it: what is certain, then what it lacks."""
-    lacking = parameter_message if conversion.converter == "pnnx" else legacy_message
-    certain = certain_message(judgement, conversion)
-    return certain or lacking(judgement.case, conversion) or batch_message(judgement, conversion)
+    return next(_faults(judgement, conversion), "")
+
+
+def _faults(judgement: Judgement, conversion: Conversion) -> Iterator[str]:
+    lacking = parameter_faults if conversion.converter == "pnnx" else legacy_faults
+    yield from certain_faults(judgement, conversion)
+    yield from lacking(judgement.case, conversion)
+    yield from batch_faults(judgement, conversion)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import onnx
@@ -60,3 +60,8 @@ FED = (Feeding((), (Binding("y", "out0"),)),)
 def mean(weights: Mapping[str, Array], *before: onnx.NodeProto, **attributes: object) -> Case:
     inputs = " ".join(["x" if not before else "t", *weights])
     return case([*before, node("ReduceMean", inputs, **attributes)], {"x": array(1, 2, 3)}, weights, opset=18)
+
+
+def first_fault(faults: Callable[..., Iterator[str]], *judged: object) -> str:
+    """The fault that names a network, among all that it has; empty when it has none."""
+    return next(faults(*judged), "")

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import onnx
 import pytest
-from small_cases import array, case, judgement, node, verdict
+from small_cases import array, case, first_fault, judgement, node, verdict
 
 from fuzzconv.case import Case
 from fuzzconv.converters.conversion import Binding, Feeding
@@ -21,8 +21,8 @@ from fuzzconv.findings.batch import (
     LOWER_BATCH,
     ONE_BLOB,
     TRANSPOSED,
-    batch_message,
-    certain_message,
+    batch_faults,
+    certain_faults,
 )
 from fuzzconv.findings.kept import CONSTANT_KEEPS_IT, MATRIX_LOSES_IT, STATE_KEEPS_IT
 from fuzzconv.findings.signature import signature_of
@@ -69,18 +69,18 @@ def test_a_constant_with_all_its_axes_where_the_input_lost_one(
     shape: tuple[int, ...], sizes: str, axis: int | None, expected: str
 ) -> None:
     conversion = converted(ADDED.format(sizes=sizes), {"x": axis}, axis)
-    assert batch_message(judgement(with_constant(*shape)), conversion) == expected
+    assert first_fault(batch_faults, judgement(with_constant(*shape)), conversion) == expected
 
 
 def test_a_recurrent_state_keeps_it_even_with_one_element() -> None:
     made = case([node("RNN", "x w r  h", "y")], {"x": array(2, 1, 1)}, {"h": array(2, 1, 1)})
     param = "7767517\n3 3\nInput in0 0 1 in0\nMemoryData h 0 1 1 0=1 1=1 2=2\nRNN r 2 1 in0 1 out0 0=1\n"
-    assert batch_message(judgement(made), converted(param, {"x": 1}, 1)) == STATE_KEEPS_IT
+    assert first_fault(batch_faults, judgement(made), converted(param, {"x": 1}, 1)) == STATE_KEEPS_IT
     one = case([node("RNN", "x w r  h", "y")], {"x": array(2, 1, 1)}, {"h": array(1, 1, 1)})
     harmless = param.replace("0=1 1=1 2=2", "0=1 1=1 2=1")
-    assert batch_message(judgement(one), converted(harmless, {"x": 1}, 1)) == ""
+    assert first_fault(batch_faults, judgement(one), converted(harmless, {"x": 1}, 1)) == ""
     twice = param.replace("RNN r 2 1 in0 1 out0", "Split s 1 2 1 2 3\nLSTM r 3 1 in0 2 3 out0")
-    assert batch_message(judgement(made), converted(twice, {"x": 1}, 1)) == STATE_KEEPS_IT
+    assert first_fault(batch_faults, judgement(made), converted(twice, {"x": 1}, 1)) == STATE_KEEPS_IT
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_two_outputs_that_are_one_blob(second: tuple[int, ...], axes: tuple[int,
     bad = verdict("pnnx:fp16=0/cpu", Kind.SHAPE_MISMATCH, output="y")
     found = judgement(made, bad, conversions={"pnnx:fp16=0": conversion})
     found.reference.outputs.update({"y": array(1, 2), "z": array(*second)})
-    assert certain_message(found, conversion) == telling_message(found, bad) == expected
+    assert first_fault(certain_faults, found, conversion) == telling_message(found, bad) == expected
 
 
 @pytest.mark.parametrize(
@@ -115,13 +115,13 @@ def test_inputs_with_batches_of_other_sizes_about_a_recurrent_layer(
 ) -> None:
     made = case([node("RNN", "x w r s", "y")], {"x": array(3, 2, 1), "s": array(1, 2, 1)})
     conversion = converted(f"7767517\n2 2\n{layer} r 2 1 in0 in1 out0\n", {"x": axes[0], "s": axes[1]}, 1)
-    assert certain_message(judgement(made), conversion) == expected
+    assert first_fault(certain_faults, judgement(made), conversion) == expected
 
 
 def test_a_constant_state_of_more_than_one_batch_is_kept_as_any_constant() -> None:
     made = case([node("RNN", "x w r  h", "y")], {"x": array(2, 3, 1)}, {"h": array(2, 3, 1)})
     param = "7767517\n3 3\nInput in0 0 1 in0\nMemoryData h 0 1 1 0=1 1=3 2=2\nRNN r 2 1 in0 1 out0 0=1\n"
-    assert batch_message(judgement(made), converted(param, {"x": 1}, 1)) == CONSTANT_KEEPS_IT
+    assert first_fault(batch_faults, judgement(made), converted(param, {"x": 1}, 1)) == CONSTANT_KEEPS_IT
 
 
 @pytest.mark.parametrize("read", ["2", "3"])
@@ -131,7 +131,10 @@ def test_a_constant_beside_an_operand_whose_batch_is_an_axis_again(
 ) -> None:
     param = f"7767517\n4 4\nInput in0 0 1 in0\nReshape r 1 1 in0 1 0=2 1=1 2=4 {batch}\n"
     param += f"MemoryData w 0 1 2 0=2 1=1 2=4\nSplit s 1 2 2 3 4\nBinaryOp add 2 1 1 {read} out0 0=0\n"
-    assert batch_message(judgement(with_constant(4, 1, 2)), converted(param, {"x": 0}, 0)) == expected
+    assert (
+        first_fault(batch_faults, judgement(with_constant(4, 1, 2)), converted(param, {"x": 0}, 0))
+        == expected
+    )
 
 
 @pytest.mark.parametrize(
@@ -146,7 +149,7 @@ def test_a_constant_beside_an_operand_whose_batch_is_an_axis_again(
 def test_an_einsum_that_has_a_batch_in_all_its_operands(equation: str, expected: str) -> None:
     made = case([node("Einsum", "x w", equation=equation)], {"x": array(2, 2)}, {"w": array(2, 2)})
     param = "7767517\n3 3\nInput in0 0 1 in0\nMemoryData w 0 1 1 0=2 1=2\nEinsum e 2 1 in0 1 out0\n"
-    assert batch_message(judgement(made), converted(param, {"x": 0}, 0)) == expected
+    assert first_fault(batch_faults, judgement(made), converted(param, {"x": 0}, 0)) == expected
 
 
 @pytest.mark.parametrize(
@@ -189,13 +192,13 @@ def test_a_last_state_that_has_no_batch_for_pnnx(layer: str, batch: int, expecte
     judged = judgement(made)
     judged.reference.outputs["y"] = array(1, batch, 1)
     conversion = converted(param, {"x": 1}, None)
-    told = certain_message(judged, conversion) or batch_message(judged, conversion)
+    told = first_fault(certain_faults, judged, conversion) or first_fault(batch_faults, judged, conversion)
     assert (told == GIVEN_STATE) is expected
     if not layer:
-        assert batch_message(judged, converted(param, {"x": 1}, 1)) != GIVEN_STATE
+        assert first_fault(batch_faults, judged, converted(param, {"x": 1}, 1)) != GIVEN_STATE
         for shape in ((6,), (2, 3)):
             judged.reference.outputs["y"] = array(*shape)
-            assert batch_message(judged, converted(param, {"x": 1}, None)) != GIVEN_STATE
+            assert first_fault(batch_faults, judged, converted(param, {"x": 1}, None)) != GIVEN_STATE
 
 
 @pytest.mark.parametrize(
@@ -215,7 +218,7 @@ def test_a_constant_that_is_joined_to_a_recurrent_layers_output(
     made = case(nodes, {"x": array(1, 1, 1)}, {"c": array(4, 1, 1), "a": np.int64([1])})
     param = f"7767517\n4 4\nInput in0 0 1 in0\n{layer} r 1 1 in0 1 0=1\nMemoryData c 0 1 2 {sizes}\n"
     param += "Concat j 2 1 1 2 out0 0=0\n"
-    assert batch_message(judgement(made), converted(param, {"x": 1}, 1)) == expected
+    assert first_fault(batch_faults, judgement(made), converted(param, {"x": 1}, 1)) == expected
 
 
 @pytest.mark.parametrize(
@@ -229,7 +232,7 @@ def test_a_constant_that_is_joined_to_a_recurrent_layers_output(
 def test_a_batch_is_made_where_a_product_has_one(product: str, behind: str, expected: str) -> None:
     param = f"7767517\n3 3\nInput in0 0 1 in0\n{product}\nReshape s 1 1 3 out0 0=1 {behind}\n"
     made = case([node("Gemm", "x w b", "y")], {"x": array(2, 1)}, {"w": array(1, 2), "b": array(2)})
-    assert batch_message(judgement(made), converted(param, {"x": 0}, 0)) == expected
+    assert first_fault(batch_faults, judgement(made), converted(param, {"x": 0}, 0)) == expected
 
 
 @pytest.mark.parametrize(
@@ -241,7 +244,7 @@ def test_a_matrix_that_is_given_a_batch_is_a_products_matter(between: str, read:
     made = case(nodes, {"x": array(1, 2)}, {"w": array(2, 2)})
     param = f"7767517\n3 3\nInput in0 0 1 in0\nMemoryData w 0 1 1 0=2 1=2\n{between}\n"
     param += f"Gemm g 2 1 in0 {read} out0\n"
-    assert batch_message(judgement(made), converted(param, {"x": 0}, 0)) == expected
+    assert first_fault(batch_faults, judgement(made), converted(param, {"x": 0}, 0)) == expected
 
 
 EINSUM = (
@@ -265,7 +268,7 @@ def test_a_constant_matrix_beside_an_image_is_taken_for_a_batch(
     nodes = [node("MaxPool", "x", "t", kernel_shape=[1, 1]), node("Einsum", "t w", equation="nctv,vw->nctw")]
     made = case(nodes, {"x": array(1, 1, 1, 1)}, {"w": array(*matrix)})
     conversion = converted(EINSUM.format("MemoryData w", sizes), {"x": axis}, axis)
-    assert batch_message(judgement(made), conversion) == expected
+    assert first_fault(batch_faults, judgement(made), conversion) == expected
 
 
 @pytest.mark.parametrize(
@@ -277,7 +280,7 @@ def test_a_matrix_that_is_fed_is_taken_for_a_batch_too(
     nodes = [node("MaxPool", "x", "t", kernel_shape=[1, 1]), node("Einsum", "t w", equation="nctv,vw->nctw")]
     made = case(nodes, {"x": array(1, 1, 1, 1), "w": array(*matrix)})
     conversion = converted(EINSUM.format("Input in1", ""), {"x": 0, "w": axis}, 0)
-    assert batch_message(judgement(made), conversion) == expected
+    assert first_fault(batch_faults, judgement(made), conversion) == expected
 
 
 @pytest.mark.parametrize(("transposed", "axis", "expected"), [(1, 0, TRANSPOSED), (0, 0, ""), (1, None, "")])
@@ -287,14 +290,14 @@ def test_the_columns_of_a_transposed_matrix_are_no_batch(
     nodes = [node("Abs", "x", "t"), node("Gemm", "t w", transA=transposed)]
     made = case(nodes, {"x": array(1, 2)}, {"w": array(1, 1)})
     conversion = converted(EINSUM.format("MemoryData w", "0=1 1=1"), {"x": axis}, axis)
-    assert batch_message(judgement(made), conversion) == expected
+    assert first_fault(batch_faults, judgement(made), conversion) == expected
 
 
 def test_an_input_that_is_transposed_has_a_shape() -> None:
     nodes = [node("Gemm", "x w", "t", transA=1), node("Abs", "t")]
     made = case(nodes, {"x": array(1, 2)}, {"w": array(1, 1)})
     conversion = converted(EINSUM.format("MemoryData w", "0=1 1=1"), {"x": 0}, 0)
-    assert batch_message(judgement(made), conversion) == ""
+    assert first_fault(batch_faults, judgement(made), conversion) == ""
 
 
 @pytest.mark.parametrize(
@@ -306,7 +309,7 @@ def test_stacked_matrices_have_a_batch_a_single_one_has_none(
 ) -> None:
     made = case([node("MatMul", "x w")], {"x": array(*shape)}, {"w": array(*shape)})
     param = f"7767517\n3 3\nInput in0 0 1 in0\nMemoryData w 0 1 1 {sizes}\nMatMul m 2 1 in0 1 out0\n"
-    assert batch_message(judgement(made), converted(param, {"x": 0}, 0)) == expected
+    assert first_fault(batch_faults, judgement(made), converted(param, {"x": 0}, 0)) == expected
 
 
 def test_an_output_has_as_many_axes_as_the_constant_where_the_input_has_fewer() -> None:
@@ -315,8 +318,8 @@ def test_an_output_has_as_many_axes_as_the_constant_where_the_input_has_fewer() 
     made = case(nodes, {"i": np.int64([[0], [1]])}, {"w": array(2, 2), "c": array(2, 1, 2)})
     conversion = converted(ADDED.format(sizes="0=2 1=1 2=2"), {"i": 0}, 0)
     judged = replace(judgement(made), reference=Reference({"y": array(2, 1, 2)}))
-    assert batch_message(judged, conversion) == CONSTANT_KEEPS_IT
-    assert batch_message(judgement(made), conversion) == ""
+    assert first_fault(batch_faults, judged, conversion) == CONSTANT_KEEPS_IT
+    assert first_fault(batch_faults, judgement(made), conversion) == ""
 
 
 @pytest.mark.parametrize(
@@ -329,7 +332,7 @@ def test_a_batch_of_an_operand_of_fewer_axes_is_no_batch_of_the_other(
     nodes = [node("Div", "z x"), node("MaxPool", "x", "p", kernel_shape=[1])]
     made = case(nodes, {"z": array(1, 2, 1, 1), "x": array(*shape)})
     param = "7767517\n3 3\nInput in0 0 1 in0\nInput in1 0 1 in1\nBinaryOp d 2 1 in0 in1 out0 0=3\n"
-    assert batch_message(judgement(made), converted(param, {"z": 0, "x": axis}, 0)) == expected
+    assert first_fault(batch_faults, judgement(made), converted(param, {"z": 0, "x": axis}, 0)) == expected
 
 
 @pytest.mark.parametrize(
@@ -342,10 +345,12 @@ def test_a_constant_that_is_given_a_batch_is_a_products_matter(made_of_it: str, 
         f"Reshape s 1 1 1 2 0=2 1=2 {made_of_it}\nGemm g 2 1 in0 2 out0 0=1\n"
     )
     made = case([node("Gemm", "x w")], {"x": array(2, 2)}, {"w": array(2, 2)})
-    assert batch_message(judgement(made), converted(param, {"x": 0}, 0)) == expected
+    assert first_fault(batch_faults, judgement(made), converted(param, {"x": 0}, 0)) == expected
     row = case([node("Gemm", "x w")], {"x": array(2, 1)}, {"w": array(1, 2)})
     of_row = converted(param.replace("0=2 1=2\nReshape", "0=2 1=1\nReshape"), {"x": 0}, 0)
-    assert (batch_message(judgement(row), of_row) == MATRIX_LOSES_IT) is (expected == MATRIX_LOSES_IT)
+    assert (first_fault(batch_faults, judgement(row), of_row) == MATRIX_LOSES_IT) is (
+        expected == MATRIX_LOSES_IT
+    )
 
 
 def test_the_summand_of_a_product_is_no_batch_either() -> None:
@@ -353,7 +358,7 @@ def test_the_summand_of_a_product_is_no_batch_either() -> None:
     nodes = [node("Gemm", "x w c", "t", transA=1), node("Abs", "t")]
     made = case(nodes, {"x": array(1, 2)}, {"w": array(1, 2), "c": array(1, 3)})
     gemm = EINSUM.format("MemoryData c", "0=3").replace("Einsum e 2 1 1 2", "Gemm e 2 1 1 2")
-    assert batch_message(judgement(made), converted(gemm, {"x": 0}, 0)) == MATRIX_LOSES_IT
+    assert first_fault(batch_faults, judgement(made), converted(gemm, {"x": 0}, 0)) == MATRIX_LOSES_IT
 
 
 @pytest.mark.parametrize(
@@ -367,7 +372,7 @@ def test_five_axes_within_are_too_many_without_a_batch(
         [node("Unsqueeze", "x", "t", axes=axes), node("Abs", "t")], {"x": array(*(1,) * fed)}, opset=11
     )
     unsqueezed = converted("7767517\n2 2\nInput in0 0 1 in0\nExpandDims e 1 1 in0 out0\n", {"x": axis}, axis)
-    assert batch_message(judgement(made), unsqueezed) == expected
+    assert first_fault(batch_faults, judgement(made), unsqueezed) == expected
     refused = verdict("pnnx:fp16=0/cpu", Kind.LOAD_FAILURE, "load", message="layer load_param 1 e failed")
     found = judgement(made, refused, conversions={"pnnx:fp16=0": unsqueezed})
     signature = signature_of(found, refused)
@@ -403,9 +408,9 @@ def test_a_recurrent_layer_behind_another_needs_the_batch_axis_that_it_has(
     param: str, axes: tuple[int | None, int | None], expected: str
 ) -> None:
     made = case([node("Relu", "x")], {"x": array(2, 1, 1)})
-    assert batch_message(judgement(made), converted(param, {"x": axes[0]}, axes[1])) == expected
+    assert first_fault(batch_faults, judgement(made), converted(param, {"x": axes[0]}, axes[1])) == expected
     other = converted(param, {"x": axes[0]}, axes[1], converter="onnx2ncnn")
-    assert batch_message(judgement(made), other) == ""
+    assert first_fault(batch_faults, judgement(made), other) == ""
 
 
 @pytest.mark.parametrize("kind", [Kind.CRASH, Kind.LOAD_FAILURE])

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import onnx
 import pytest
-from small_cases import FED, array, case, judgement, node, verdict
+from small_cases import FED, array, case, first_fault, judgement, node, verdict
 
 from fuzzconv.findings.evidence import passes_tell
 from fuzzconv.findings.parameters import (
@@ -24,7 +24,7 @@ from fuzzconv.findings.parameters import (
     WITHOUT_KEEPDIMS,
     WITHOUT_PADS,
     WITHOUT_SIZES,
-    parameter_message,
+    parameter_faults,
     recurrent_operators,
 )
 from fuzzconv.findings.written import telling_message
@@ -42,7 +42,7 @@ def converted(param: str = "", pnnx: str = "", converter: str = "pnnx") -> Simpl
 
 def told(node_or_nodes: onnx.NodeProto, param: str, pads: tuple[int, ...] = (0, 0, 0, 0)) -> str:
     made = case([node_or_nodes], {"x": array(1, 2)}, {"pads": np.int64(pads)})
-    return parameter_message(made, converted(param))
+    return first_fault(parameter_faults, made, converted(param))
 
 
 @pytest.mark.parametrize(
@@ -58,10 +58,10 @@ def test_a_select_with_a_list_of_indices_is_one_cause(
 ) -> None:
     bad = verdict("pnnx:fp16=0/cpu", kind, stage)
     found = judgement(GATHER, bad, conversions={"pnnx:fp16=0": converted(pnnx=SELECT.format(index))})
-    assert parameter_message(GATHER, found.conversions["pnnx:fp16=0"]) == expected
+    assert first_fault(parameter_faults, GATHER, found.conversions["pnnx:fp16=0"]) == expected
     if stage == "run":
         assert telling_message(found, bad) == expected
-    assert parameter_message(ONE, converted(pnnx=SELECT.format(1))) == ""
+    assert first_fault(parameter_faults, ONE, converted(pnnx=SELECT.format(1))) == ""
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_two_of_many_operands_are_compared(
 ) -> None:
     made = case([node(operator, operands)], {"x": array(1, 2)}, {"w": array(1, 2) + 1})
     pnnx = f"7767517\n1 1\npnnx.Expression e 1 1 0 1 expr={expression}\n"
-    assert parameter_message(made, converted(pnnx=pnnx)) == expected
+    assert first_fault(parameter_faults, made, converted(pnnx=pnnx)) == expected
     bad = verdict("pnnx:fp16=0/cpu", Kind.DIVERGENCE, output="y")
     conversion = converted(pnnx=pnnx)
     conversion.feedings = FED
@@ -128,7 +128,7 @@ def test_a_padding_that_does_not_pad(operator: str, size: int, pads: tuple[int, 
 )
 def test_a_norm_folded_into_a_product_of_more_than_rows(before: str, expected: str) -> None:
     param = f"7767517\n3 3\nInput in0 0 1 in0\n{before}Gemm linearbn1d_0 1 1 1 out0 10=4\n"
-    assert parameter_message(ONE, converted(param)) == expected
+    assert first_fault(parameter_faults, ONE, converted(param)) == expected
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,11 @@ def test_a_norm_folded_into_a_product_of_more_than_rows(before: str, expected: s
 )
 def test_four_repeats_are_a_cause(repeats: str, expected: str) -> None:
     assert (
-        parameter_message(ONE, converted(f"7767517\n2 2\nInput in0 0 1 in0\nTile t 1 1 in0 out0 {repeats}\n"))
+        first_fault(
+            parameter_faults,
+            ONE,
+            converted(f"7767517\n2 2\nInput in0 0 1 in0\nTile t 1 1 in0 out0 {repeats}\n"),
+        )
         == expected
     )
 
@@ -148,7 +152,7 @@ def test_four_repeats_are_a_cause(repeats: str, expected: str) -> None:
 def test_a_split_in_equal_parts_whose_layer_has_no_sizes(sections: str, slice_: str, expected: str) -> None:
     split = f"torch.split s 1 2 0 1 2 dim=1 split_size_or_sections={sections}"
     param = f"7767517\n2 3\nInput in0 0 1 in0\nSlice s 1 2 in0 out0 out1 {slice_}\n"
-    assert parameter_message(ONE, converted(param, f"7767517\n1 3\n{split}\n")) == expected
+    assert first_fault(parameter_faults, ONE, converted(param, f"7767517\n1 3\n{split}\n")) == expected
 
 
 @pytest.mark.parametrize(
@@ -157,7 +161,7 @@ def test_a_split_in_equal_parts_whose_layer_has_no_sizes(sections: str, slice_: 
 )
 def test_an_ellipsis_of_several_operands(equation: str, operands: str, expected: str) -> None:
     made = case([node("Einsum", operands, equation=equation)], {"x": array(1, 2)}, {"w": array(2, 2)})
-    assert parameter_message(made, converted()) == expected
+    assert first_fault(parameter_faults, made, converted()) == expected
 
 
 @pytest.mark.parametrize(
@@ -177,7 +181,7 @@ def test_an_interp_whose_height_is_a_fraction(sizes: str, expected: str) -> None
 def test_an_unsqueeze_that_loses_an_axis(axes: list[int], written: str, expected: str) -> None:
     made = case([node("Unsqueeze", "x axes")], {"x": array(2, 2)}, {"axes": np.int64(axes)})
     param = f"7767517\n2 2\nInput in0 0 1 in0\nExpandDims e 1 1 in0 out0 {written}\n"
-    assert parameter_message(made, converted(param)) == expected
+    assert first_fault(parameter_faults, made, converted(param)) == expected
 
 
 @pytest.mark.parametrize(
@@ -194,7 +198,10 @@ def test_a_bias_that_is_given_as_the_state(inputs: str, layer: str, expected: st
     weights = {"w": array(1, 1, 1), "r": array(1, 1, 1), "b": array(1, 2), "h": array(1, 1, 1)}
     made = case([node("RNN", inputs, hidden_size=1)], {"x": array(1, 1, 1)}, weights)
     made.model.graph.node[0].input[:] = ["" if name == "-" else name for name in inputs.split()]
-    assert parameter_message(made, converted(f"7767517\n2 2\nInput in0 0 1 in0\n{layer} 0=1\n")) == expected
+    assert (
+        first_fault(parameter_faults, made, converted(f"7767517\n2 2\nInput in0 0 1 in0\n{layer} 0=1\n"))
+        == expected
+    )
     assert recurrent_operators(made) == ("RNN",)
 
 
@@ -210,4 +217,4 @@ def test_pads_of_stride_one(strides: list[int], pads: str, expected: str) -> Non
     """Of 4 pixels with a kernel of 3: (2 - 1) * 2 + 3 - 4 = 1 along each axis for strides of 2, else 2."""
     pool = node("MaxPool", "x", kernel_shape=[3, 3], strides=strides, auto_pad="SAME_UPPER")
     param = f"7767517\n3 3\nInput in0 0 1 in0\nPadding p 1 1 in0 1 {pads}\nPooling m 1 1 1 out0 0=0\n"
-    assert parameter_message(case([pool], {"x": array(1, 1, 4, 4)}), converted(param)) == expected
+    assert first_fault(parameter_faults, case([pool], {"x": array(1, 1, 4, 4)}), converted(param)) == expected

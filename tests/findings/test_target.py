@@ -3,11 +3,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from types import SimpleNamespace
 
+import numpy as np
 from small_cases import array, case, node, verdict
 
 from fuzzconv.case import Case
 from fuzzconv.converters.conversion import Binding, Feeding
 from fuzzconv.findings.legacy import POOLED_AXES
+from fuzzconv.findings.parameters import WITHOUT_AXES
 from fuzzconv.findings.target import Target
 from fuzzconv.judgement import Judgement
 from fuzzconv.reference.reference import Reference
@@ -131,3 +133,36 @@ def test_no_further_fault_comes_in() -> None:
     assert target.signature.message == POOLED_AXES
     assert target.shown_by(pooled(axis=2)) is not None
     assert target.shown_by(pooled()) is None
+
+
+class Reduced:
+    """A reduction that has lost its axes, in front of a ``Tile`` that has more of them than it can."""
+
+    def judge(self, judged: Case, routes: Sequence[Route]) -> Judgement:
+        repeats = judged.model.graph.initializer[-1].dims[0]
+        layers = "Reduction r 1 1 in0 1 0=3 1=0 -23303=0 4=1 5=1\nTile t 1 1 1 out0 -23302={},{}\n"
+        conversion = SimpleNamespace(
+            converter="pnnx",
+            param="7767517\n3 3\nInput in0 0 1 in0\n" + layers.format(repeats, ",".join("2" * repeats)),
+            feedings=(Feeding((), (Binding("y", "out0"),)),),
+            files={},
+        )
+        told = {"max_abs": 1.0, "max_rel": 1.0, "output": "y"}
+        # nothing that is cut out is wrong by itself
+        kind = Kind.DIVERGENCE if len(judged.operators) > 1 else Kind.OK
+        verdicts = tuple(verdict(str(r), kind, **told) for r in routes)
+        return Judgement(judged, Reference(), verdicts, conversions={"pnnx:fp16=0": conversion})
+
+
+def test_no_further_fault_of_pnnx_comes_in() -> None:
+    def tiled(*repeats: int) -> Case:
+        nodes = [node("ReduceMean", "x a", "t"), node("Tile", "t r")]
+        weights = {"a": np.array([1]), "r": np.array(repeats)}
+        return case(nodes, {"x": np.ones((1,) + (2,) * (len(repeats) - 1), np.float32)}, weights, opset=18)
+
+    routes = (Route.parse("pnnx:fp16=0/cpu"),)
+    found = Reduced().judge(tiled(1, 2, 2), routes)
+    target = Target(found, found.verdicts[0], Reduced(), routes)
+    assert target.signature.message == WITHOUT_AXES
+    assert target.shown_by(tiled(1, 1, 2)) is not None
+    assert target.shown_by(tiled(1, 1, 1, 2)) is None
