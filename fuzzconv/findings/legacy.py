@@ -15,6 +15,7 @@ from fuzzconv.case import Array, Case
 from fuzzconv.converters.conversion import Conversion
 from fuzzconv.findings.draft import stored_tensors
 from fuzzconv.findings.kept import written_constants
+from fuzzconv.findings.kernels import KERNEL_LEFT_OUT, KERNEL_OF_THREE, without_kernel
 from fuzzconv.findings.parameters import (
     OPERANDS,
     SAME,
@@ -24,7 +25,9 @@ from fuzzconv.findings.parameters import (
     needs_all,
     settings_of,
 )
+from fuzzconv.findings.products import FLATTENED, PRODUCT_AS_GEMM, flattens_inside, multiplies_matrices
 from fuzzconv.findings.rebuild import tensor_values
+from fuzzconv.findings.reshapes import FIVE_SIZES, PRODUCT_OF_REST, ZERO_COPIES, reshape_faults
 from fuzzconv.findings.subgraph import moving_nodes
 from fuzzconv.findings.tails import RECURRENT_LAYERS
 
@@ -35,20 +38,13 @@ DEFAULT_ORDER = "Transpose without an order of axes, which is the reverse one"
 RECURRENT_AXES = "axes that a recurrent layer does not have"
 RECURRENT_BATCH = "batch of a recurrent layer, taken for its steps"
 INDEX_KEEPS_AXIS = "axis that Gather with one index keeps"
-FLATTENED = "product of more than two axes written as an InnerProduct"
-FIVE_SIZES = "Reshape to five axes, of which the last two become one"
-PRODUCT_OF_REST = "Reshape to five axes, of which the last two are multiplied though one says 0 or -1"
-KERNEL_LEFT_OUT = "convolution whose kernel_shape is left out"
 CEIL_OVER_SAME = "ceil_mode=1 written in place of auto_pad"
 CROPS_NOTHING = "Crop along no axis"
 LOWER_RANK = "operand of fewer axes, which ncnn broadcasts in a way of its own"
-PRODUCT_AS_GEMM = "MatMul of other than single matrices written as a Gemm"
 DEFAULT_AXIS = "Softmax along the last axis, its default, taken for the second"
 NOT_FLATTENED = "Softmax of older opsets, which is one over all axes from its own on"
 PAD_OF_ONE = "Pad of one axis, of which pads are read that are not there"
 GATHER_DEFAULT = "Gather along the first axis, its default, taken for the second"
-ZERO_COPIES = "0 of a Reshape counted among other axes"
-KERNEL_OF_THREE = "convolution of three axes without a kernel"
 SHORTENED = "constant whose first axis is left out, joined along that axis"
 MESSAGES = frozenset(
     {POOLED_AXES, ONE_OPERAND, WITHOUT_ORDER, INDEX_KEEPS_AXIS, FLATTENED, FIVE_SIZES, KERNEL_LEFT_OUT}
@@ -73,28 +69,20 @@ _COUNTING_AXES = frozenset(
 """Layers whose parameters name axes, or that are told apart by how many there are."""
 _MOST_AXES = 4
 """Axes that sizes are written for each, the batch among them."""
-_FIVE = 5
 _UNREAD = {"0": "0"}
 """Sizes of a ``MemoryData`` whose numbers onnx2ncnn has not found."""
 _POOLS = frozenset({"AveragePool", "MaxPool"})
-_CONVOLUTIONS = frozenset({"Conv", "ConvTranspose"})
-_CONVOLUTION_LAYERS = ("Convolution", "Deconvolution")
 _KERNEL_AXES = 2
 """Axes of a kernel that there are parameters for."""
 _PADS = ("4", "14", "15", "16")
 """Keys of a convolution's pads."""
 _STARTS = "-23309"
 """Key of the places that a ``Crop`` starts from; a list, its length in front."""
-_KERNEL = "1"
-"""Key of a convolution's kernel, written for one axis or two."""
 _SOFTMAX_OF_ONE_AXIS = 13
-_OF_MATRIX = 2
 _BATCH = 1
 """The batch axis of a recurrent operator's sequence."""
 _OF_RECURRENT = 4
 """Axes of a recurrent operator's Y: time, direction, batch, state."""
-_MOST_OF_PRODUCT = 3
-"""Axes of a product that an ``InnerProduct`` of rows can be, the batch among them."""
 
 
 def legacy_faults(case: Case, conversion: Conversion) -> Iterator[str]:
@@ -114,7 +102,7 @@ def legacy_faults(case: Case, conversion: Conversion) -> Iterator[str]:
         yield WITHOUT_ORDER if given else DEFAULT_ORDER
     if _crops_nothing(case, layers):
         yield CROPS_NOTHING
-    kernelless = _without_kernel(case, layers, values)
+    kernelless = without_kernel(case, layers, values)
     if kernelless:
         yield kernelless
     if _rounds_padded_up(case):
@@ -132,52 +120,20 @@ def legacy_faults(case: Case, conversion: Conversion) -> Iterator[str]:
         yield GATHER_DEFAULT
     if _gathers_one_inside(case, layers):
         yield INDEX_KEEPS_AXIS
-    five = [sizes for _, sizes in _reshapes(case, layers, values) if len(sizes) == _FIVE]
-    if five:
-        yield PRODUCT_OF_REST if any(min(sizes[-2:]) < 1 for sizes in five) else FIVE_SIZES
-    if _copies_another_axis(case, layers, values):
-        yield ZERO_COPIES
-    if _multiplies_matrices(case, layers, values):
+    yield from reshape_faults(case, layers, values)
+    if multiplies_matrices(case, layers, values):
         yield PRODUCT_AS_GEMM
     if _takes_second_axis(case, values):
         yield NOT_FLATTENED if case.opset < _SOFTMAX_OF_ONE_AXIS else DEFAULT_AXIS
     if _read_by_axes(layers, lambda words: words[0] == "Pooling" and "4=1" in words):
         yield POOLED_AXES
-    if _flattens_inside(case, layers, values):
+    if flattens_inside(case, layers, values):
         yield FLATTENED
     constants = {name: len(sizes) for name, sizes in written_constants(conversion.param or "")}
     if _joins_shortened(case, layers, values, constants):
         yield SHORTENED
     if _broadcasts_lower_rank(conversion, layers, values):
         yield LOWER_RANK
-
-
-def convolutions(case: Case) -> tuple[str, ...]:
-    """Types of the convolutions of a graph; onnx2ncnn has a branch for each."""
-    nodes = (case.model.graph.node[position] for position in moving_nodes(case))
-    return tuple(sorted({node.op_type for node in nodes} & _CONVOLUTIONS))
-
-
-def _without_kernel(case: Case, layers: Sequence[Sequence[str]], values: Mapping[str, Array]) -> str:
-    """Why a convolution has no kernel in the ``.param``; empty when each has one.
-
-    It is written for one axis or two, and from the attribute alone, which ONNX infers from the weight. Along
-    three axes it would not be written either way.
-    """
-    written = [settings_of(words) for words in layers if words[0].startswith(_CONVOLUTION_LAYERS)]
-    if all(_KERNEL in settings for settings in written):
-        return ""
-    nodes = (case.model.graph.node[position] for position in moving_nodes(case))
-    found = [node for node in nodes if node.op_type in _CONVOLUTIONS]
-    of_three = [_has_three_axes(node, values) for node in found]
-    told = [any(a.name == "kernel_shape" for a in node.attribute) for node in found]
-    if any(not (large or named) for large, named in zip(of_three, told, strict=True)):
-        return KERNEL_LEFT_OUT
-    return KERNEL_OF_THREE if any(of_three) else ""
-
-
-def _has_three_axes(node: onnx.NodeProto, values: Mapping[str, Array]) -> bool:
-    return node.input[0] in values and values[node.input[0]].ndim > _MOST_AXES
 
 
 def _takes_two_of_many(case: Case, layers: Sequence[Sequence[str]], values: Mapping[str, Array]) -> bool:
@@ -197,17 +153,6 @@ def _rounds_padded_up(case: Case) -> bool:
     pools = (node for node in case.model.graph.node if node.op_type in _POOLS)
     written = (n for n in pools if all(len(a.ints) <= _KERNEL_AXES for a in n.attribute))
     return any(SAME & {a.s for a in node.attribute} and _ceils(node) for node in written)
-
-
-def _multiplies_matrices(case: Case, layers: Sequence[Sequence[str]], values: Mapping[str, Array]) -> bool:
-    """Whether a ``MatMul`` of other than matrices is written as a ``Gemm``, which takes and makes matrices.
-
-    One that has a batch of one is a matrix without it.
-    """
-    made = {name for words in layers if words[0] == "Gemm" for name in blobs_of(words, outputs=True)}
-    nodes = [n for n in case.model.graph.node if n.op_type == "MatMul" and n.output[0] in made]
-    shapes = [values[name].shape for node in nodes for name in node.input if name in values]
-    return any(len(shape[1:] if shape[:-_OF_MATRIX] == (1,) else shape) != _OF_MATRIX for shape in shapes)
 
 
 def _takes_second_axis(case: Case, values: Mapping[str, Array]) -> bool:
@@ -329,32 +274,6 @@ def _gathers_one_inside(case: Case, layers: Sequence[Sequence[str]]) -> bool:
     return _read_by_axes(layers, lambda words: bool(made & set(blobs_of(words, outputs=True))))
 
 
-def _reshapes(
-    case: Case, layers: Sequence[Sequence[str]], values: Mapping[str, Array]
-) -> Iterator[tuple[str, list[int]]]:
-    """What each ``Reshape`` of the network reads, and the sizes that it is given, by attribute or operand."""
-    made = {name for words in layers if words[0] == "Reshape" for name in blobs_of(words, outputs=True)}
-    for node in case.model.graph.node:
-        if made & {*node.output}:
-            told = [[*a.ints] for a in node.attribute if a.name == "shape"]
-            told += [values[name].tolist() for name in node.input[1:2] if name in values]
-            yield from ((node.input[0], sizes) for sizes in told)
-
-
-def _copies_another_axis(case: Case, layers: Sequence[Sequence[str]], values: Mapping[str, Array]) -> bool:
-    """Whether a ``Reshape`` copies a size by 0 of a tensor of another rank: ncnn counts from the last.
-
-    The first one is not written.
-    """
-    for name, sizes in _reshapes(case, layers, values):
-        shape = values[name].shape if name in values else ()
-        copied = (1,) * len(sizes) + shape[1:]
-        axes = [axis for axis, size in enumerate(sizes[: len(shape)]) if axis and not size]
-        if any(copied[axis - len(sizes)] != shape[axis] for axis in axes):
-            return True
-    return False
-
-
 def _has_recurrent_batch(case: Case, values: Mapping[str, Array]) -> bool:
     """Whether a recurrent operator has a batch of more than one: a layer has steps and features alone."""
     nodes = (case.model.graph.node[position] for position in moving_nodes(case))
@@ -367,14 +286,6 @@ def _has_directions(layers: Sequence[Sequence[str]], values: Mapping[str, Array]
     made = {name for w in layers if w[0] in RECURRENT_LAYERS for name in blobs_of(w, outputs=True)[:1]}
     shapes = [values[name].shape for name in made & values.keys()]
     return any(len(shape) == _OF_RECURRENT and shape[1] > 1 for shape in shapes)
-
-
-def _flattens_inside(case: Case, layers: Sequence[Sequence[str]], values: Mapping[str, Array]) -> bool:
-    """Whether an ``InnerProduct`` makes what is neither one row nor several, of which one would be left."""
-    products = {name for w in layers if w[0] == "InnerProduct" for name in blobs_of(w, outputs=True)}
-    large = {name for name in products & values.keys() if _is_no_row(values[name].shape)}
-    rows = {name for name in large if prod(values[name].shape[:-1]) > 1}
-    return bool(rows) or any(large & set(node.input) for node in case.model.graph.node)
 
 
 def _broadcasts_lower_rank(
@@ -390,8 +301,3 @@ def _broadcasts_lower_rank(
     pairs = [blobs_of(words, outputs=False) for words in layers if words[0] == "BinaryOp" and words[2] == "2"]
     known = ranks.keys() - {name for name, sizes in written.items() if 0 in sizes}
     return any(not ranks[one] & ranks[other] for one, other in pairs if {one, other} <= known)
-
-
-def _is_no_row(shape: Sequence[int]) -> bool:
-    """Whether a product's axes are lost: more than rows have, or a single row that has an axis to say so."""
-    return len(shape) > _MOST_OF_PRODUCT or (len(shape) == _MOST_OF_PRODUCT and shape[1] == 1)

@@ -20,29 +20,23 @@ from fuzzconv.findings.batch import (
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.fusion import FUSED, GELU
 from fuzzconv.findings.kept import CONSTANT_KEEPS_IT, MATRIX_LOSES_IT, STATE_KEEPS_IT
+from fuzzconv.findings.kernels import KERNEL_LEFT_OUT, KERNEL_OF_THREE
 from fuzzconv.findings.legacy import (
     CEIL_OVER_SAME,
     CROPS_NOTHING,
     DEFAULT_AXIS,
     DEFAULT_ORDER,
-    FIVE_SIZES,
-    FLATTENED,
     GATHER_DEFAULT,
     INDEX_KEEPS_AXIS,
-    KERNEL_LEFT_OUT,
-    KERNEL_OF_THREE,
     LOWER_RANK,
     NOT_FLATTENED,
     ONE_OPERAND,
     PAD_OF_ONE,
     POOLED_AXES,
-    PRODUCT_AS_GEMM,
-    PRODUCT_OF_REST,
     RECURRENT_AXES,
     RECURRENT_BATCH,
     SHORTENED,
     WITHOUT_ORDER,
-    ZERO_COPIES,
 )
 from fuzzconv.findings.nearest import NEAREST
 from fuzzconv.findings.parameters import (
@@ -62,6 +56,8 @@ from fuzzconv.findings.parameters import (
     WITHOUT_PADS,
     WITHOUT_SIZES,
 )
+from fuzzconv.findings.products import FLATTENED, PRODUCT_AS_GEMM
+from fuzzconv.findings.reshapes import FIVE_SIZES, PRODUCT_OF_REST, ZERO_COPIES
 from fuzzconv.findings.signature import UNKNOWN_TORCH
 from fuzzconv.findings.storage import IN_LIST
 from fuzzconv.findings.traits import LARGE, OLD_OPSET, split_operator

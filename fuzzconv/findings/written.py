@@ -22,12 +22,10 @@ from fuzzconv.findings.batch import FIVE_AXES, TRANSPOSED, batch_faults, certain
 from fuzzconv.findings.batch import MESSAGES as BATCH_MESSAGES
 from fuzzconv.findings.draft import stored_tensors
 from fuzzconv.findings.fusion import fusion_message, gelu_message
+from fuzzconv.findings.kernels import KERNEL_LEFT_OUT, KERNEL_OF_THREE
 from fuzzconv.findings.legacy import (
     DEFAULT_ORDER,
-    FLATTENED,
     INDEX_KEEPS_AXIS,
-    KERNEL_LEFT_OUT,
-    KERNEL_OF_THREE,
     POOLED_AXES,
     WITHOUT_ORDER,
     legacy_faults,
@@ -48,6 +46,7 @@ from fuzzconv.findings.parameters import (
     parameter_faults,
 )
 from fuzzconv.findings.parameters import MESSAGES as PARAMETER_MESSAGES
+from fuzzconv.findings.products import FLATTENED
 from fuzzconv.findings.storage import RESULTS
 from fuzzconv.findings.subgraph import moving_nodes, operator_nodes
 from fuzzconv.findings.tails import RECURRENT_LAYERS

@@ -10,33 +10,29 @@ import pytest
 from small_cases import array, case, first_fault, judgement, node, verdict
 
 from fuzzconv.findings import legacy
+from fuzzconv.findings.kernels import KERNEL_LEFT_OUT, KERNEL_OF_THREE
 from fuzzconv.findings.legacy import (
     CEIL_OVER_SAME,
     CROPS_NOTHING,
     DEFAULT_AXIS,
     DEFAULT_ORDER,
-    FIVE_SIZES,
-    FLATTENED,
     GATHER_DEFAULT,
     INDEX_KEEPS_AXIS,
-    KERNEL_LEFT_OUT,
-    KERNEL_OF_THREE,
     LOWER_RANK,
     MESSAGES,
     NOT_FLATTENED,
     ONE_OPERAND,
     PAD_OF_ONE,
     POOLED_AXES,
-    PRODUCT_AS_GEMM,
-    PRODUCT_OF_REST,
     RECURRENT_AXES,
     RECURRENT_BATCH,
     SHORTENED,
     WITHOUT_ORDER,
-    ZERO_COPIES,
     legacy_faults,
 )
 from fuzzconv.findings.parameters import TWO_OF_MANY
+from fuzzconv.findings.products import FLATTENED, PRODUCT_AS_GEMM
+from fuzzconv.findings.reshapes import FIVE_SIZES, PRODUCT_OF_REST, ZERO_COPIES
 from fuzzconv.findings.signature import signature_of
 from fuzzconv.verdict import Kind
 
