@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -55,6 +56,21 @@ def judgement(judged: Case, *verdicts: Verdict, **more: object) -> Judgement:
 
 REDUCED = "7767517\n2 2\nInput in0 0 1 in0\nReduction mean_0 1 1 in0 out0 0=3 1=0 {axes} 4=1 5=1\n"
 FED = (Feeding((), (Binding("y", "out0"),)),)
+
+
+def by_onnx2ncnn(param: str) -> SimpleNamespace:
+    """A conversion as the naming of causes sees it: its ``.param`` alone."""
+    return SimpleNamespace(converter="onnx2ncnn", param=param, feedings=(), files={})
+
+
+def by_pnnx(
+    param: str, inputs: dict[str, int | None], output: int | None, converter: str = "pnnx"
+) -> SimpleNamespace:
+    """A conversion with the batch axis of each input and of the output ``y``."""
+    fed = tuple(Binding(name, f"in{i}", axis) for i, (name, axis) in enumerate(inputs.items()))
+    return SimpleNamespace(
+        converter=converter, param=param, feedings=(Feeding(fed, (Binding("y", "out0", output),)),), files={}
+    )
 
 
 def mean(weights: Mapping[str, Array], *before: onnx.NodeProto, **attributes: object) -> Case:

@@ -1,0 +1,40 @@
+"""Convolutions of onnx2ncnn's networks that have no kernel."""
+
+from __future__ import annotations
+
+import pytest
+from small_cases import array, by_onnx2ncnn, case, first_fault, judgement, node, verdict
+
+from fuzzconv.findings.kernels import KERNEL_LEFT_OUT, KERNEL_OF_THREE
+from fuzzconv.findings.legacy import legacy_faults
+from fuzzconv.findings.signature import signature_of
+from fuzzconv.verdict import Kind
+
+
+@pytest.mark.parametrize("operator", ["Conv", "ConvTranspose"])
+@pytest.mark.parametrize(
+    ("axes", "written", "told", "expected"),
+    [
+        (1, "", {}, KERNEL_LEFT_OUT),
+        (2, "", {}, KERNEL_LEFT_OUT),
+        (3, "", {}, KERNEL_OF_THREE),
+        (3, "", {"kernel_shape": [1, 1, 1]}, KERNEL_OF_THREE),
+        (2, "1=1 11=1", {}, ""),
+        (2, "", {"kernel_shape": [1, 1]}, ""),
+    ],
+)
+def test_a_convolution_without_a_kernel(
+    operator: str, axes: int, written: str, told: dict, expected: str
+) -> None:
+    made = case(
+        [node(operator, "x w", **told)], {"x": array(1, 1, *[1] * axes)}, {"w": array(1, 1, *[1] * axes)}
+    )
+    layer = "Convolution" if operator == "Conv" else "DeconvolutionDepthWise"
+    param = f"7767517\n2 2\nInput x 0 1 x\n{layer} y 1 1 x y 0=1 {written}\n"
+    assert first_fault(legacy_faults, made, by_onnx2ncnn(param)) == expected
+    refused = verdict("onnx2ncnn/cpu", Kind.LOAD_FAILURE, "load", message="layer load_param 1 y failed")
+    signature = signature_of(
+        judgement(made, refused, conversions={"onnx2ncnn": by_onnx2ncnn(param)}), refused
+    )
+    if expected:
+        assert (signature.operators, signature.message) == ((operator,), expected)

@@ -1,0 +1,57 @@
+"""Reshapes of onnx2ncnn's networks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from small_cases import array, by_onnx2ncnn, case, first_fault, node
+
+from fuzzconv.findings.legacy import legacy_faults
+from fuzzconv.findings.reshapes import FIVE_SIZES, PRODUCT_OF_REST, ZERO_COPIES
+
+NOTHING = "7767517\n1 1\nInput x 0 1 x\n"
+
+
+@pytest.mark.parametrize(
+    ("shape", "sizes", "expected"),
+    [
+        ((1, 1, 2, 2), [0, 0, -1], ZERO_COPIES),
+        ((1, 2, 2, 3), [0, 0, -1], ""),
+        ((1, 1, 2, 2), [0, -1], ""),
+        ((1, 2, 3), [0, 0, 3, 1], ZERO_COPIES),
+        ((1, 1, 2, 2), [0, 0, 1, -1], ""),
+        ((1, 1, 2, 2), [1, 1, -1], ""),
+        ((1, 2), [1, 1, 2, 0], ""),
+    ],
+)
+def test_a_size_that_is_copied_to_another_number_of_axes(
+    shape: tuple[int, ...], sizes: list[int], expected: str
+) -> None:
+    made = case([node("Reshape", "x s")], {"x": array(*shape)}, {"s": np.int64(sizes)})
+    param = "7767517\n2 2\nInput x 0 1 x\nReshape y 1 1 x y 0=-1\n"
+    assert first_fault(legacy_faults, made, by_onnx2ncnn(param)) == expected
+    assert first_fault(legacy_faults, made, by_onnx2ncnn(param.replace("Reshape", "Noop"))) == ""
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ([1, 1, 1, 2, 1], FIVE_SIZES),
+        ([1, 1, 2, 1], ""),
+        ([1, -1, 1, 1, 1], FIVE_SIZES),
+        ([1, 1, 1, 2, -1], PRODUCT_OF_REST),
+        ([1, 1, 1, 0, 1], PRODUCT_OF_REST),
+        ([1, 1, 1, 1, 2, 1], ""),
+    ],
+)
+def test_a_reshape_to_five_axes(sizes: list[int], expected: str) -> None:
+    made = case(
+        [node("Reshape", "x s")],
+        {"x": array(1, 1, 1, 1, 2)[..., : 1 + (0 not in sizes)]},
+        {"s": np.int64(sizes)},
+    )
+    network = by_onnx2ncnn("7767517\n2 2\nInput x 0 1 x\nReshape y 1 1 x y 0=1\n")
+    assert first_fault(legacy_faults, made, network) == expected
+    assert first_fault(legacy_faults, made, by_onnx2ncnn(NOTHING)) == ""
+    attribute = case([node("Reshape", "x", shape=sizes)], {"x": array(1, 2)}, opset=1)
+    assert first_fault(legacy_faults, attribute, network) == expected
