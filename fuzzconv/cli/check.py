@@ -19,6 +19,7 @@ from fuzzconv.assembly import open_pipeline
 from fuzzconv.case import Array, Case, read_arrays
 from fuzzconv.cli.tools import add_routes_argument, add_tool_arguments, runnable_routes, toolchain_from
 from fuzzconv.errors import UsageError
+from fuzzconv.validity import fatal_flaw
 from fuzzconv.verdict import Kind, Verdict
 
 DRAWS = 3
@@ -71,6 +72,9 @@ def read_model(path: Path) -> onnx.ModelProto:
     """
     try:
         model = onnx.load(path)
+        flaw = fatal_flaw(model)
+        if flaw:
+            raise UsageError(f"{path} is not a valid ONNX model: {flaw}")
         onnx.checker.check_model(model)
     except OSError as error:
         raise UsageError(f"can't read {path}: {error.strerror or error}") from error

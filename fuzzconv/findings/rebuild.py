@@ -17,6 +17,7 @@ import onnxruntime as ort
 from onnx import helper
 
 from fuzzconv.case import Array, Case
+from fuzzconv.validity import fatal_flaw
 
 _FATAL_ONLY = 4
 _UNREADABLE = "tensor(bfloat16)"
@@ -39,6 +40,8 @@ def run_model(model: onnx.ModelProto, inputs: Mapping[str, Array]) -> dict[str, 
 
     Outputs that are no tensors, or tensors of a type that onnxruntime can't hand over, are left out.
     """
+    if fatal_flaw(model):
+        return None
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = _FATAL_ONLY
