@@ -201,6 +201,34 @@ def test_weights_in_a_wrong_order_are_shown(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
+def test_small_sums_that_became_zero_are_shown(tmp_path: Path) -> None:
+    """What ncnn has is the sum of two biases, and neither of them."""
+    bias = np.full((2, 6), 1e-3, np.float32)
+    bias[0, 0], bias[0, 3] = 3e-5, 1e-6
+    nodes = [
+        helper.make_node(
+            "GRU",
+            ["x", "w", "r", "b"],
+            ["a", "h"],
+            hidden_size=1,
+            linear_before_reset=1,
+            direction="bidirectional",
+        ),
+        helper.make_node("Transpose", ["a"], ["c"], perm=[0, 2, 1, 3]),
+        helper.make_node("Reshape", ["c", "s"], ["y"]),
+    ]
+    ones = np.ones((2, 3, 1), np.float32)
+    weights = {"w": ones, "r": ones, "b": bias, "s": np.array([0, 0, -1])}
+    case = Case(model(nodes, {"x": (1, 1, 1)}, {"y": (1, 1, 2)}, weights), {"x": ones[:1, :1]})
+    (verdict,) = judge(case, "pnnx:fp16=1/cpu").verdicts
+    assert verdict.kind is Kind.WEIGHT_LOST
+    made = finding(case, verdict.kind, "pnnx:fp16=1/cpu", "weights", evidence=dict(verdict.evidence))
+    done = run(write_reproducer(made, tmp_path / "lost"))
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "should hold [3.1e-05" in done.stdout
+
+
 HEALTHY_RUNS = [
     (Kind.DIVERGENCE, "pnnx:fp16=1/cpu", "compare"),
     (Kind.NONDETERMINISM, "onnx2ncnn/cpu", "compare"),

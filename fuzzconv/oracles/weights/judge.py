@@ -63,10 +63,9 @@ def _explain(matcher: Matcher, blob: BlobRead) -> Constant | None:
 def _judge_blobs(
     matcher: Matcher, content: bytes, trace: WeightTrace, explained: list[Constant | None]
 ) -> WeightFault | None:
-    for blob, constant in zip(trace.blobs, explained, strict=True):
-        fault = _judge_finite(matcher, content, trace, blob, constant) or _judge_flushed(
-            content, trace, blob, constant
-        )
+    for position, (blob, constant) in enumerate(zip(trace.blobs, explained, strict=True)):
+        fault = _judge_finite(matcher, content, trace, blob, constant)
+        fault = fault or _judge_flushed(content, trace, position, constant)
         if fault:
             return fault
     unexplained = [(i, trace.blobs[i]) for i, constant in enumerate(explained) if constant is None]
@@ -147,9 +146,10 @@ def _judge_finite(
 
 
 def _judge_flushed(
-    content: bytes, trace: WeightTrace, blob: BlobRead, constant: Constant | None
+    content: bytes, trace: WeightTrace, position: int, constant: Constant | None
 ) -> WeightFault | None:
     """Small weights that became zero in fp16, where they are not small beside the others of their blob."""
+    blob = trace.blobs[position]
     if blob.values is None or blob.tag != TAG_FP16 or constant is None:
         return None
     values = blob.values.astype(np.float32)
@@ -167,6 +167,8 @@ def _judge_flushed(
         f"though fp16 holds them as subnormals)"
     )
     evidence = place(blob, content, trace) | {"constant": constant.name, "index": first}
+    if not constant.is_stored:  # a sum of biases, say, stands nowhere in the model to be compared with
+        evidence |= _meant(constant, position)
     return WeightFault(Kind.WEIGHT_LOST, detail, evidence | {"flushed": int(lost.sum())})
 
 
