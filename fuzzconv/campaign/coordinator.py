@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import time
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from fuzzconv.campaign.budget import Budget
 from fuzzconv.campaign.crew import Crew, Worker
@@ -36,6 +37,7 @@ from fuzzconv.campaign.messages import (
 from fuzzconv.campaign.settings import CampaignSettings
 from fuzzconv.campaign.tally import Tally
 from fuzzconv.campaign.urgency import most_urgent, urgency
+from fuzzconv.campaign.witnesses import Witnesses
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.known import Status
 from fuzzconv.findings.signature import coarse
@@ -74,6 +76,7 @@ class Coordinator:
     settled: set[Signature] = field(default_factory=set)
     log: CampaignLog = field(default_factory=CampaignLog)
     _reducing: list[Signature] = field(default_factory=list)
+    _witnesses: Witnesses = field(default_factory=Witnesses)
     _reductions: int = 0
     _findings: list[dict[str, object]] = field(default_factory=list)
     _flushed: float = 0.0
@@ -145,7 +148,8 @@ class Coordinator:
         if shrunk_again or self._no_news().hit(event.signature):
             self.store.count_hit(str(event.signature))
             return
-        self.store.add_candidate(str(event.signature), event.folder)
+        if not self.store.add_candidate(str(event.signature), event.folder):
+            self.store.move_candidate(str(event.signature), event.folder, "waiting")
         self.pending.append(event)
         self.pending.sort(key=urgency)
         self.display.say(f"candidate: {event.title}")
@@ -171,9 +175,10 @@ class Coordinator:
             self.log.write("round", finished._asdict())
 
     def _end_reduction(self, worker: Worker, event: ReductionEnded) -> None:
-        worker.task = None
+        task, worker.task = worker.task, None
         self.tally.add_reduction(event)
-        self._settle(event.candidate, event.status)
+        if isinstance(task, ReduceTask):
+            self._settle(task, event.status)
         if event.variant_of:
             self.store.add_variant(event.variant_of, event.signature)
             self.found |= {
@@ -212,7 +217,7 @@ class Coordinator:
             stream.write(f"{worker.task}\n{event.traceback}\n")
         self.display.say(f"worker {worker.number}: {event.error} (see {ERRORS_FILE} in the run folder)")
         if isinstance(worker.task, ReduceTask):
-            self._settle(worker.task.signature, "not reduced: an error of fuzzconv")
+            self._settle(worker.task, "not reduced: an error of fuzzconv")
         worker.task = None
 
     def _give(self, worker: Worker) -> None:
@@ -262,10 +267,20 @@ class Coordinator:
         always = {operator for operator in alone if "(" not in operator}
         return dict.fromkeys(sorted(always), MASK)
 
-    def _settle(self, candidate: Signature, status: str) -> None:
+    def _settle(self, task: ReduceTask, status: str) -> None:
+        """Note what became of a candidate; where its cause has not been seen, the next case may show it."""
+        candidate = task.signature
         self.store.set_candidate_status(str(candidate), status)
-        self.settled.add(candidate)
         self._reducing.remove(candidate)
+        if self._witnesses.another_may_come(candidate, status):
+            try:
+                aside = self._witnesses.put_aside(candidate, Path(task.folder))
+            except OSError:
+                pass  # the case is where it was, and stays the only one
+            else:
+                self.store.move_candidate(str(candidate), str(aside), status)
+                return
+        self.settled.add(candidate)
 
     def _no_news(self) -> NoNews:
         """What need not be reported now.
@@ -287,7 +302,7 @@ class Coordinator:
 
     def _replace(self, worker: Worker, why: str) -> None:
         if isinstance(worker.task, ReduceTask):
-            self._settle(worker.task.signature, "worker died")
+            self._settle(worker.task, "worker died")
         self.display.say(f"worker {worker.number} {why}")
         self._crew.replace(worker)
 

@@ -171,7 +171,6 @@ class ReductionEnded:
     """A candidate was dealt with.
 
     Attributes:
-        candidate: its signature before reduction.
         status: ``reduced``, ``duplicate``, ``variant``, ``doubtful`` (the references disagree) or
             ``unreproducible``.
         signature: its final signature.
@@ -181,7 +180,6 @@ class ReductionEnded:
         executions: every tool run.
     """
 
-    candidate: Signature
     status: str
     signature: Signature
     summary: Mapping[str, object] = field(default_factory=dict)

@@ -67,7 +67,7 @@ def reduce_candidate(
     judgement = judge.judge(original, routes)
     verdict = _same_failure(judgement, task)
     if verdict is None:
-        return ReductionEnded(task.signature, "unreproducible", task.signature, executions=executions())
+        return ReductionEnded("unreproducible", task.signature, executions=executions())
     seconds = max(1.0, task.until - time.monotonic() - _RESERVE_SECONDS)
     located = _localised(judgement, verdict, task, judge, routes, seconds / 4)
     located = on_smallest_row(located, judge, settings.routes)
@@ -95,7 +95,6 @@ def reduce_candidate(
         else:
             status = "unreproducible"
     return ReductionEnded(
-        task.signature,
         status,
         signature,
         summed,

@@ -214,6 +214,12 @@ class RunStore:
         )
         return known is None
 
+    def move_candidate(self, signature: str, folder: str, status: str) -> None:
+        """Let a candidate stand for the case in another folder."""
+        self._db.execute(
+            "UPDATE candidates SET folder = ?, status = ? WHERE signature = ?", (folder, status, signature)
+        )
+
     def count_hit(self, signature: str) -> None:
         """Count one more case with a candidate's signature."""
         self._db.execute("UPDATE candidates SET hits = hits + 1 WHERE signature = ?", (signature,))
