@@ -48,7 +48,12 @@ class Draft:
         self.tensors: dict[str, Array] = dict(self._before)
 
     def case(self) -> Case:
-        """The changed case; whether it is a valid one is for ``rebuilt`` to tell."""
+        """The changed case; whether it is a valid one is for ``rebuilt`` to tell.
+
+        What numpy computes from an array without axes is a scalar, which onnxruntime does not take.
+        """
+        self.inputs = {name: np.asarray(array) for name, array in self.inputs.items()}
+        self.tensors = {name: np.asarray(array) for name, array in self.tensors.items()}
         model = onnx.ModelProto()
         model.CopyFrom(self._whole.model)
         graph = model.graph

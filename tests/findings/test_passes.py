@@ -62,6 +62,14 @@ def test_a_gathered_axis_shrinks_with_the_indices_into_it(size: int, expected: l
     assert Draft(smaller).tensors["i"].tolist() == expected
 
 
+def test_a_single_index_that_is_fed_stays_an_array() -> None:
+    fed = {"x": array(2, 9), "i": np.array(8)}
+    gather = case([node("Gather", "x i", axis=1)], fed)
+    (smaller,) = (v for v in variants(shrink_gathered, gather) if v.inputs["x"].shape == (2, 3))
+    assert isinstance(smaller.inputs["i"], np.ndarray)
+    assert smaller.inputs["i"] == 2
+
+
 def test_a_kernel_axis_shrinks_with_its_attribute() -> None:
     smaller = [v for v in variants(shrink_dims, CONV) if shapes(v)["w"] == (6, 2, 1, 2)]
     assert smaller
