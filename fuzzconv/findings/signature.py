@@ -67,6 +67,8 @@ _FAMILIES = {
 _TELLING_FAMILIES = frozenset({"crash", "load", "nondeterminism", "result", "weights"})
 _FIXED_STAGES = {"weights": "weights", "result": "compare", "nondeterminism": "compare"}
 _EITHER = "ncnn"
+_BEHIND_WEIGHTS = frozenset({"run", "compare"})
+"""Stages that a network comes to whose weights have been found right."""
 _BY_NCNN = frozenset({"load", "run", "compare"})
 _TELLING = re.compile(r"\bort \w+ failed\b.*")
 """Where pnnx's embedded onnxruntime says what is wrong, that names the cause, whatever operator met it."""
@@ -288,16 +290,18 @@ def _siblings(judgement: Judgement, verdict: Verdict) -> list[Verdict]:
 def _condition(judgement: Judgement, verdict: Verdict) -> str:
     """What all failing routes of the converter share and a passing plainer route lacks, most basic first.
 
-    A failure on the plainest road only (CPU, fp32) has no condition: that is where it is looked for.
+    A failure on the plainest road only (CPU, fp32) has no condition: that is where it is looked for. Weights
+    are right, too, where the network goes wrong only when it runs.
     """
     siblings = _siblings(judgement, verdict)
     family = family_of(verdict)
     bad = [v.route for v in siblings if v.kind.is_bad and family_of(v) == family]
-    good = [v.route for v in siblings if v.kind is Kind.OK]
+    weights = verdict.kind.is_weight_fault
+    good = [v.route for v in siblings if v.kind is Kind.OK or (weights and v.stage in _BEHIND_WEIGHTS)]
     words = []
     if all(r.setting == "fp16=1" for r in bad) and any(r.setting != "fp16=1" for r in good):
         words.append("fp16=1")
-    if not verdict.kind.is_weight_fault:
+    if not weights:
         if all(r.device != "cpu" for r in bad) and any(r.device == "cpu" for r in good):
             words.append(min(r.device for r in bad))
         if all(r.options for r in bad) and any(not r.options for r in good):

@@ -68,6 +68,18 @@ def test_weight_faults_carry_no_device() -> None:
     assert signature_of(found, failures(found)[0]).condition == ""
 
 
+@pytest.mark.parametrize(("stage", "condition"), [("compare", "fp16=1"), ("load", "")])
+def test_weights_are_right_where_a_network_is_wrong_only_later(stage: str, condition: str) -> None:
+    made = judgement(
+        RELU,
+        verdict(ROUTES[0], Kind.DIVERGENCE, stage, max_abs=1.0),
+        verdict(ROUTES[1], Kind.WEIGHT_LOST, "weights", constant="w", flushed=1),
+    )
+    lost = next(failure for failure in failures(made) if failure.kind is Kind.WEIGHT_LOST)
+    signature = signature_of(made, lost)
+    assert (signature.operators, signature.condition) == (("subnormal fp16 weight",), condition)
+
+
 def test_an_option_row_is_a_condition_when_the_plain_row_passes() -> None:
     rows = ["pnnx:fp16=0/cpu", "pnnx:fp16=0/cpu:bf16", "pnnx:fp16=0/cpu:fp16"]
     found = judgement(
