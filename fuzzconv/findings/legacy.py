@@ -13,6 +13,7 @@ import onnx
 
 from fuzzconv.case import Array, Case
 from fuzzconv.converters.conversion import Conversion
+from fuzzconv.findings.broadcasts import LOWER_RANK, misaligns
 from fuzzconv.findings.draft import stored_tensors
 from fuzzconv.findings.kept import written_constants
 from fuzzconv.findings.kernels import KERNEL_LEFT_OUT, KERNEL_OF_THREE, without_kernel
@@ -40,7 +41,6 @@ RECURRENT_BATCH = "batch of a recurrent layer, taken for its steps"
 INDEX_KEEPS_AXIS = "axis that Gather with one index keeps"
 CEIL_OVER_SAME = "ceil_mode=1 written in place of auto_pad"
 CROPS_NOTHING = "Crop along no axis"
-LOWER_RANK = "operand of fewer axes, which ncnn broadcasts in a way of its own"
 DEFAULT_AXIS = "Softmax along the last axis, its default, taken for the second"
 NOT_FLATTENED = "Softmax of older opsets, which is one over all axes from its own on"
 PAD_OF_ONE = "Pad of one axis, of which pads are read that are not there"
@@ -132,7 +132,7 @@ def legacy_faults(case: Case, conversion: Conversion) -> Iterator[str]:
     constants = {name: len(sizes) for name, sizes in written_constants(conversion.param or "")}
     if _joins_shortened(case, layers, values, constants):
         yield SHORTENED
-    if _broadcasts_lower_rank(conversion, layers, values):
+    if misaligns(conversion, layers, values):
         yield LOWER_RANK
 
 
@@ -286,18 +286,3 @@ def _has_directions(layers: Sequence[Sequence[str]], values: Mapping[str, Array]
     made = {name for w in layers if w[0] in RECURRENT_LAYERS for name in blobs_of(w, outputs=True)[:1]}
     shapes = [values[name].shape for name in made & values.keys()]
     return any(len(shape) == _OF_RECURRENT and shape[1] > 1 for shape in shapes)
-
-
-def _broadcasts_lower_rank(
-    conversion: Conversion, layers: Sequence[Sequence[str]], values: Mapping[str, Array]
-) -> bool:
-    """Whether two operands have other counts of axes (a batch is one or none): no ``Reshape`` is written."""
-    written = dict(written_constants(conversion.param or ""))
-    ranks = {name: {array.ndim, array.ndim - 1} for name, array in values.items()}
-    ranks |= {name: {len(sizes)} for name, sizes in written.items()}
-    for words in layers:
-        if words[0] == "Split" and words[4] in ranks:
-            ranks |= dict.fromkeys(blobs_of(words, outputs=True), ranks[words[4]])
-    pairs = [blobs_of(words, outputs=False) for words in layers if words[0] == "BinaryOp" and words[2] == "2"]
-    known = ranks.keys() - {name for name, sizes in written.items() if 0 in sizes}
-    return any(not ranks[one] & ranks[other] for one, other in pairs if {one, other} <= known)

@@ -32,9 +32,9 @@ from fuzzconv.findings.axes import (
     slices_all,
 )
 from fuzzconv.findings.batch import FIVE_AXES, TRANSPOSED, makers_of_five_axes
+from fuzzconv.findings.broadcasts import LOWER_RANK
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.kernels import KERNEL_LEFT_OUT, KERNEL_OF_THREE, convolutions
-from fuzzconv.findings.legacy import LOWER_RANK
 from fuzzconv.findings.parameters import BIAS_AS_STATE, recurrent_operators
 from fuzzconv.findings.storage import DOUBLE, is_storage, misstored, storage_cause
 from fuzzconv.findings.tails import absorbed

@@ -17,6 +17,7 @@ from fuzzconv.findings.batch import (
     ONE_BLOB,
     TRANSPOSED,
 )
+from fuzzconv.findings.broadcasts import LOWER_RANK
 from fuzzconv.findings.finding import Signature
 from fuzzconv.findings.fusion import FUSED, GELU
 from fuzzconv.findings.kept import CONSTANT_KEEPS_IT, MATRIX_LOSES_IT, STATE_KEEPS_IT
@@ -28,7 +29,6 @@ from fuzzconv.findings.legacy import (
     DEFAULT_ORDER,
     GATHER_DEFAULT,
     INDEX_KEEPS_AXIS,
-    LOWER_RANK,
     NOT_FLATTENED,
     ONE_OPERAND,
     PAD_OF_ONE,

@@ -20,6 +20,7 @@ from fuzzconv.findings.axes import FROM_THE_END, ONE_AXIS, of_one_axis
 from fuzzconv.findings.axes import MESSAGES as AXES_MESSAGES
 from fuzzconv.findings.batch import FIVE_AXES, TRANSPOSED, batch_faults, certain_faults
 from fuzzconv.findings.batch import MESSAGES as BATCH_MESSAGES
+from fuzzconv.findings.broadcasts import LOWER_RANK, have_other_ranks
 from fuzzconv.findings.draft import stored_tensors
 from fuzzconv.findings.fusion import fusion_message, gelu_message
 from fuzzconv.findings.kernels import KERNEL_LEFT_OUT, KERNEL_OF_THREE
@@ -61,6 +62,7 @@ from fuzzconv.findings.wordless import (
     wordless_message,
 )
 from fuzzconv.judgement import Judgement
+from fuzzconv.route import Route
 from fuzzconv.verdict import Kind, Verdict
 
 NOTHING_LEFT = "no layer left before the output"
@@ -151,6 +153,8 @@ def telling_message(judgement: Judgement, verdict: Verdict) -> str:
     told = told or gelu_message(case, verdict, conversion) or nearest_message(judgement, verdict)
     if not told and verdict.kind in _WRONG_VALUES and conversion.converter == "pnnx":
         told = INTEGERS if computes_with_integers(conversion) else ""
+    if not told and conversion.converter != "pnnx" and not _is_plain(verdict.route):
+        told = LOWER_RANK if have_other_ranks(case, conversion) else ""
     return told or (fusion_message(judgement, conversion) if verdict.kind in RESULTS else "")
 
 
@@ -191,6 +195,10 @@ def takers_of_lists(case: Case) -> tuple[str, ...]:
     """Types of the operators that are given a constant list of integers as a further input."""
     lists = {t.name for t in stored_tensors(case) if t.data_type == onnx.TensorProto.INT64}
     return tuple(sorted({node.op_type for node in case.model.graph.node if lists & set(node.input[1:])}))
+
+
+def _is_plain(route: Route) -> bool:
+    return route.device == "cpu" and not route.options
 
 
 def _feeds_nothing(conversion: Conversion, verdict: Verdict) -> bool:

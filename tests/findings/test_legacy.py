@@ -15,7 +15,6 @@ from fuzzconv.findings.legacy import (
     DEFAULT_ORDER,
     GATHER_DEFAULT,
     INDEX_KEEPS_AXIS,
-    LOWER_RANK,
     MESSAGES,
     NOT_FLATTENED,
     ONE_OPERAND,
@@ -231,23 +230,6 @@ def test_a_softmax_over_several_axes(
 ) -> None:
     made = case([node("Softmax", "x", **attributes)], {"x": array(*shape)}, opset=opset)
     assert first_fault(legacy_faults, made, by_onnx2ncnn(NOTHING)) == expected
-
-
-@pytest.mark.parametrize(
-    ("shape", "sizes", "expected"),
-    [
-        ((1, 2, 1, 1), "0=1 1=1", LOWER_RANK),
-        ((1, 2, 1, 1), "0=1 1=1 2=1", ""),
-        ((2, 1, 1), "0=1 1=1 2=2", ""),
-        ((1, 2, 1, 1), "0=0", ""),
-        ((1, 1, 2, 1, 1), "0=1 1=1 2=1", LOWER_RANK),
-    ],
-)
-def test_operands_of_other_ranks(shape: tuple[int, ...], sizes: str, expected: str) -> None:
-    made = case([node("Mul", "x w")], {"x": array(*shape)}, {"w": array(1)})
-    param = "7767517\n4 5\nInput x 0 1 x\nSplit s 1 2 x a b\n"
-    param += f"MemoryData w 0 1 w {sizes}\nBinaryOp y 2 1 b w y 0=2\n"
-    assert first_fault(legacy_faults, made, by_onnx2ncnn(param)) == expected
 
 
 @pytest.mark.parametrize(("shape", "expected"), [((2,), PAD_OF_ONE), ((1, 2), "")])
