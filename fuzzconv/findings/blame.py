@@ -105,6 +105,10 @@ class _Inquiry:
         if stage:
             return self._blame(stage)
         if self._options_that_help():
+            wrong_too = self._wrong_elsewhere()
+            if wrong_too:  # nor is it one device's code then, nor the network for sure
+                self._evidence.append(f"on {wrong_too} it is wrong as well")
+                return self._blame(UNKNOWN)
             return self._blame(CPU_LAYER if self._verdict.route.device == "cpu" else SHADER)
         elsewhere = self._right_elsewhere()
         if elsewhere:
@@ -178,9 +182,17 @@ class _Inquiry:
 
     def _right_elsewhere(self) -> str:
         """A device on which the same network is right, so that it is not the network that is wrong."""
+        return next((v.route.device for v in self._on_devices() if v.kind is Kind.OK), "")
+
+    def _wrong_elsewhere(self) -> str:
+        """Another device on which the same network fails in the same way."""
+        others = [v for v in self._on_devices() if v.route != self._verdict.route and v.kind.is_bad]
+        alike = (v.route.device for v in others if family_of(v) == family_of(self._verdict))
+        return next(alike, "")
+
+    def _on_devices(self) -> list[Verdict]:
         route = self._verdict.route
-        others = [v for v in self._judgement.verdicts if v.route == replace(route, device=v.route.device)]
-        return next((v.route.device for v in others if v.kind is Kind.OK), "")
+        return [v for v in self._judgement.verdicts if v.route == replace(route, device=v.route.device)]
 
     def _devices_agree(self) -> bool:
         """Whether Vulkan shows the same wrong values: another implementation, told the same."""

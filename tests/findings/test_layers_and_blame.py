@@ -185,6 +185,13 @@ def test_an_option_that_helps_is_the_cpu_layers() -> None:
     assert "the same network is right on the CPU with use_packing_layout=False" in found.evidence
 
 
+def test_an_option_that_helps_blames_no_layer_where_another_device_is_wrong_too() -> None:
+    wrong, other = (verdict(f"onnx2ncnn/{device}", Kind.DIVERGENCE) for device in ("cpu", "vulkan"))
+    found = blame_of(judged(conversion(), wrong, other), wrong, Bench(helping=["nopacking"]))
+    assert found.stage == blame.UNKNOWN
+    assert found.evidence[-1] == "on vulkan it is wrong as well"
+
+
 def test_options_that_alone_are_wrong_are_not_tried_against_each_other() -> None:
     wrong = verdict("pnnx:fp16=0/cpu:bf16s", Kind.DIVERGENCE)
     made = judged(conversion("pnnx"), verdict("pnnx:fp16=0/cpu", Kind.OK), wrong)
