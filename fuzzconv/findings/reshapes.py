@@ -9,6 +9,7 @@ from fuzzconv.findings.parameters import blobs_of
 
 FIVE_SIZES = "Reshape to five axes, of which the last two become one"
 PRODUCT_OF_REST = "Reshape to five axes, of which the last two are multiplied though one says 0 or -1"
+WITHOUT_ALL = "Reshape to no axes or more than five, which is written without sizes"
 ZERO_COPIES = "0 of a Reshape counted among other axes"
 
 _FIVE = 5
@@ -20,7 +21,10 @@ def reshape_faults(case: Case, layers: Sequence[Sequence[str]], values: Mapping[
     Args:
         case, layers, values: the graph, the network and all the graph's tensors.
     """
-    five = [sizes for _, sizes in _reshapes(case, layers, values) if len(sizes) == _FIVE]
+    told = [sizes for _, sizes in _reshapes(case, layers, values)]
+    if any(not 0 < len(sizes) <= _FIVE for sizes in told):
+        yield WITHOUT_ALL
+    five = [sizes for sizes in told if len(sizes) == _FIVE]
     if five:
         yield PRODUCT_OF_REST if any(min(sizes[-2:]) < 1 for sizes in five) else FIVE_SIZES
     if _copies_another_axis(case, layers, values):

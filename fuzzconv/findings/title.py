@@ -57,7 +57,7 @@ from fuzzconv.findings.parameters import (
     WITHOUT_SIZES,
 )
 from fuzzconv.findings.products import FLATTENED, PRODUCT_AS_GEMM
-from fuzzconv.findings.reshapes import FIVE_SIZES, PRODUCT_OF_REST, ZERO_COPIES
+from fuzzconv.findings.reshapes import FIVE_SIZES, PRODUCT_OF_REST, WITHOUT_ALL, ZERO_COPIES
 from fuzzconv.findings.signature import UNKNOWN_TORCH
 from fuzzconv.findings.storage import IN_LIST
 from fuzzconv.findings.traits import LARGE, OLD_OPSET, split_operator
@@ -140,6 +140,7 @@ _ANY = {
     WITHOUT_BIAS: "a recurrent layer without a bias",
     NO_FLOATS: "weights of another type than float32 in a typed field",
     FIVE_SIZES: "Reshape to five axes",
+    WITHOUT_ALL: "Reshape to six axes or none",
     FLATTENED: "MatMul of more than two axes, which are lost,",
     KERNEL_LEFT_OUT: "kernel_shape left out",
     RECURRENT_BATCH: "a recurrent layer whose batch is taken for its steps",

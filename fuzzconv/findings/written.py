@@ -48,6 +48,7 @@ from fuzzconv.findings.parameters import (
 )
 from fuzzconv.findings.parameters import MESSAGES as PARAMETER_MESSAGES
 from fuzzconv.findings.products import FLATTENED
+from fuzzconv.findings.reshapes import WITHOUT_ALL
 from fuzzconv.findings.storage import RESULTS
 from fuzzconv.findings.subgraph import moving_nodes, operator_nodes
 from fuzzconv.findings.tails import RECURRENT_LAYERS
@@ -91,7 +92,9 @@ _OF_SEVERAL = frozenset({"BinaryOp", "Concat", "Eltwise", "Gemm", "MatMul"})
 """Layers that rightly take a constant as a further input."""
 _REFUSED_LAYER = re.compile(r"layer load_(?:param|model) \d+ (\S+) failed")
 _WRONG_VALUES = frozenset({Kind.NAN, Kind.DIVERGENCE})
-_SHOWN_BY_REFUSAL = frozenset({FIVE_AXES, ELLIPSIS, FROM_THE_END, ONE_AXIS, KERNEL_LEFT_OUT, KERNEL_OF_THREE})
+_SHOWN_BY_REFUSAL = frozenset(
+    {FIVE_AXES, ELLIPSIS, FROM_THE_END, ONE_AXIS, KERNEL_LEFT_OUT, KERNEL_OF_THREE, WITHOUT_ALL}
+)
 
 
 def telling_message(judgement: Judgement, verdict: Verdict) -> str:

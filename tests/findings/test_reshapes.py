@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from small_cases import array, by_onnx2ncnn, case, first_fault, node
+from small_cases import array, by_onnx2ncnn, case, first_fault, judgement, node, verdict
 
 from fuzzconv.findings.legacy import legacy_faults
-from fuzzconv.findings.reshapes import FIVE_SIZES, PRODUCT_OF_REST, ZERO_COPIES
+from fuzzconv.findings.reshapes import FIVE_SIZES, PRODUCT_OF_REST, WITHOUT_ALL, ZERO_COPIES
+from fuzzconv.findings.signature import signature_of
+from fuzzconv.verdict import Kind
 
 NOTHING = "7767517\n1 1\nInput x 0 1 x\n"
 
@@ -41,7 +43,7 @@ def test_a_size_that_is_copied_to_another_number_of_axes(
         ([1, -1, 1, 1, 1], FIVE_SIZES),
         ([1, 1, 1, 2, -1], PRODUCT_OF_REST),
         ([1, 1, 1, 0, 1], PRODUCT_OF_REST),
-        ([1, 1, 1, 1, 2, 1], ""),
+        ([1, 1, 1, 1, 2, 1], WITHOUT_ALL),
     ],
 )
 def test_a_reshape_to_five_axes(sizes: list[int], expected: str) -> None:
@@ -55,3 +57,11 @@ def test_a_reshape_to_five_axes(sizes: list[int], expected: str) -> None:
     assert first_fault(legacy_faults, made, by_onnx2ncnn(NOTHING)) == ""
     attribute = case([node("Reshape", "x", shape=sizes)], {"x": array(1, 2)}, opset=1)
     assert first_fault(legacy_faults, attribute, network) == expected
+
+
+def test_a_reshape_without_sizes_is_refused_whatever_its_sizes_are() -> None:
+    made = case([node("Reshape", "x s")], {"x": array(1, 6)}, {"s": np.int64([1, 1, 1, 1, 6, 1])})
+    network = by_onnx2ncnn("7767517\n2 2\nInput x 0 1 x\nReshape y 1 1 x y\n")
+    refused = verdict("onnx2ncnn/cpu", Kind.LOAD_FAILURE, "load", message="layer load_param 1 y failed")
+    signature = signature_of(judgement(made, refused, conversions={"onnx2ncnn": network}), refused)
+    assert (signature.operators, signature.message) == ((), WITHOUT_ALL)
