@@ -10,7 +10,7 @@ import re
 from dataclasses import replace
 
 from fuzzconv.converters.conversion import Conversion
-from fuzzconv.findings.evidence import files_tell, passes_tell
+from fuzzconv.findings.evidence import files_tell, layer_tells, passes_tell
 from fuzzconv.findings.finding import Blame
 from fuzzconv.findings.layers import Laboratory, blob_values, first_difference, first_unknown_layer
 from fuzzconv.findings.rebuild import tensor_values
@@ -117,6 +117,10 @@ class _Inquiry:
         told_alike = self._verdict.stage == "compare" and self._devices_agree()
         if self._verdict.route.converter == "pnnx" and not passes_right:
             return self._blame(UNKNOWN)
+        told = layer_tells(self._judgement, self._verdict) if told_alike else ""
+        if told:
+            self._evidence.append(told)
+            return self._blame(CPU_LAYER)
         return self._blame(LOWERING if told_alike else UNKNOWN)
 
     def _blame(self, stage: str) -> Blame:

@@ -7,6 +7,9 @@ pnnx's passes (``passes_tell``) or the lowering to ncnn (``files_tell``).
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+
+import onnx
 
 from fuzzconv.converters.layers import read_layers
 from fuzzconv.findings.axes import REASONS
@@ -21,17 +24,22 @@ from fuzzconv.findings.parameters import (
     INTEGERS,
     LARGEST_OF_ALL,
     LIST_AS_INDEX,
+    SAME,
     SAME_OF_ONE,
     TWO_OF_MANY,
     WITHOUT_AXES,
     WITHOUT_KEEPDIMS,
     WITHOUT_PADS,
+    layer_lines,
+    settings_of,
 )
 from fuzzconv.findings.written import NOTHING_LEFT, telling_message
 from fuzzconv.judgement import Judgement
 from fuzzconv.verdict import Verdict
 
 _BY_RULE = f"onnxruntime gives the same values by the rule {', '.join(map('='.join, RULE.items()))}"
+_POOLINGS = frozenset({"Pooling", "Pooling1D"})
+_SAME_MODES = frozenset({"2", "3"})
 _ENDS = frozenset({"pnnx.Input", "pnnx.Output", "pnnx.Attribute", ""})
 
 
@@ -93,6 +101,27 @@ def files_tell(judgement: Judgement, verdict: Verdict) -> str:
         made = _made_for(text, names, str(verdict.evidence.get("output")))
         return f"pnnx.param has {made} before the output, .param has nothing" if made else ""
     return ""
+
+
+def layer_tells(judgement: Judgement, verdict: Verdict) -> str:
+    """Evidence that a layer is told all that its operator says, and does something else; else empty.
+
+    ncnn counts what ``auto_pad`` adds in an average that is to leave it out: only pads that are written as
+    numbers are taken off again (``src/layer/pooling.cpp``, ``pooling1d.cpp``).
+    """
+    conversion = judgement.conversion_on(verdict.route)
+    nodes = [node for node in judgement.case.model.graph.node if node.op_type == "AveragePool"]
+    told = [{a.name: a for a in node.attribute} for node in nodes]
+    asked = [a for a in told if "auto_pad" in a and a["auto_pad"].s in SAME and not _counts_pads(a)]
+    layers = [words for words in layer_lines(conversion) if words[0] in _POOLINGS] if conversion else []
+    given = [w for w in layers if settings_of(w).get("5") in _SAME_MODES and settings_of(w).get("6") == "0"]
+    if asked and len(given) == len(layers) == len(nodes):
+        return "the layer is told of auto_pad and not to count what it adds, and counts it on every device"
+    return ""
+
+
+def _counts_pads(attributes: Mapping[str, onnx.AttributeProto]) -> bool:
+    return "count_include_pad" in attributes and bool(attributes["count_include_pad"].i)
 
 
 def _type_of(line: str) -> str:

@@ -6,13 +6,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from small_cases import FED, REDUCED, array, case, judgement, mean, node, verdict
+from small_cases import FED, REDUCED, array, by_onnx2ncnn, case, judgement, mean, node, verdict
 
 from fuzzconv.case import Case
 from fuzzconv.converters.conversion import Binding, Feeding
 from fuzzconv.findings.axes import FROM_THE_END, REASONS
 from fuzzconv.findings.blame import PASSES, WEIGHTS, blame_of
-from fuzzconv.findings.evidence import files_tell, passes_tell
+from fuzzconv.findings.evidence import files_tell, layer_tells, passes_tell
 from fuzzconv.findings.legacy import DEFAULT_ORDER
 from fuzzconv.verdict import Kind
 
@@ -187,3 +187,24 @@ def test_an_integer_input_is_fed_to_a_layer_of_floats() -> None:
     made = case([node("Clip", "x")], {"x": np.int64([1, -2])})
     told = files_tell(judgement(made, bad, conversions={"pnnx:fp16=0": conversion}), bad)
     assert told == ".param has a layer that computes in floating point, and model_ncnn.py feeds it integers"
+
+
+@pytest.mark.parametrize(
+    ("attributes", "layer", "told"),
+    [
+        ({"auto_pad": "SAME_LOWER"}, "Pooling1D p 1 1 x y 0=1 1=2 5=3 6=0", True),
+        ({"auto_pad": "SAME_UPPER", "count_include_pad": 0}, "Pooling p 1 1 x y 0=1 5=2 6=0", True),
+        ({"auto_pad": "SAME_UPPER", "count_include_pad": 1}, "Pooling p 1 1 x y 0=1 5=2 6=0", False),
+        ({"auto_pad": "SAME_UPPER"}, "Pooling p 1 1 x y 0=1 5=2 6=1", False),
+        ({"auto_pad": "SAME_UPPER"}, "Pooling p 1 1 x y 0=1 5=0 6=0", False),
+        ({}, "Pooling p 1 1 x y 0=1 5=2 6=0", False),
+    ],
+)
+def test_a_pooling_that_counts_what_it_was_told_not_to(
+    attributes: dict[str, object], layer: str, told: bool
+) -> None:
+    pool = node("AveragePool", "x", kernel_shape=[2], **attributes)
+    bad = verdict("onnx2ncnn/cpu", Kind.DIVERGENCE, output="y")
+    conversion = by_onnx2ncnn(f"7767517\n2 2\nInput x 0 1 x\n{layer}\n")
+    found = judgement(case([pool], {"x": array(1, 1, 3)}), bad, conversions={"onnx2ncnn": conversion})
+    assert bool(layer_tells(found, bad)) is told
