@@ -55,6 +55,10 @@ _OF_RECURRENT = 1
 """The batch axis of a recurrent layer in ONNX and, without ``batch_first``, in torch."""
 _OF_STATE = 3
 """Axes of a recurrent operator's last state: direction, batch, state."""
+_NAMING_AXES = frozenset(
+    {"Crop", "ExpandDims", "Padding", "Permute", "Reduction", "Slice", "Softmax", "Squeeze"}
+)
+"""Layers of one operand that are told of its axes."""
 _BATCHING = "Reshape"
 _INPUT = "Input"
 _SPLIT = "Split"
@@ -194,11 +198,18 @@ def _batches_lower_rank(case: Case, feeding: Feeding) -> bool:
 
 
 def _gives_state(judgement: Judgement, feeding: Feeding, layers: Sequence[Layer]) -> bool:
-    """Whether a recurrent layer's last state is an output that has a batch, or meets another operand.
+    """Whether a recurrent layer's last state is an output that has a batch, or meets what minds its axes.
 
-    pnnx gives only the first output of such a layer its batch axis (``convert_batch_layout.cpp``).
+    pnnx gives only the first output of such a layer its batch axis (``convert_batch_layout.cpp``): axes that
+    are named behind the state are counted as if it had that axis still.
     """
     states = _states(layers)
+    behind = set(states)
+    for layer in layers:
+        if behind & {*layer.inputs} and layer.type not in RECURRENT_LAYERS:
+            if layer.type in _NAMING_AXES:
+                return True
+            behind |= {*layer.outputs}
     readers = (layer for layer in layers if layer.type != _SPLIT and layer.type not in RECURRENT_LAYERS)
     if any(states & {*layer.inputs} and len(layer.inputs) > 1 for layer in readers):
         return True

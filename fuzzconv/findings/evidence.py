@@ -28,6 +28,7 @@ from fuzzconv.findings.parameters import (
     SAME_OF_ONE,
     TWO_OF_MANY,
     WITHOUT_AXES,
+    WITHOUT_AXIS,
     WITHOUT_KEEPDIMS,
     WITHOUT_PADS,
     layer_lines,
@@ -62,6 +63,8 @@ def passes_tell(judgement: Judgement, verdict: Verdict) -> str:
         return "pnnx.param has the pads that auto_pad means for strides of 1"
     if message == LARGEST_OF_ALL:
         return "pnnx.param has a maximum over all elements"
+    if message == WITHOUT_AXIS:
+        return "pnnx.param has dim=None for the axis"
     if message == TWO_OF_MANY:
         return "pnnx.param compares two of the operands"
     if message == NEAREST:

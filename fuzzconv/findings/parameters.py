@@ -28,6 +28,7 @@ WITHOUT_PADS = "Padding without all pads"
 FOUR_REPEATS = "Tile with four repeats"
 FOLDED_ALONG_ROWS = "BatchNormalization of the second of three axes folded into a Linear"
 WITHOUT_SIZES = "Slice without sizes"
+WITHOUT_AXIS = "Split along its default axis, in place of which any number is written"
 ELLIPSIS = "ellipsis of an Einsum of several operands"
 NOT_WHOLE = "Interp with a size that is no whole number"
 AXES_MISSING = "ExpandDims with fewer axes than Unsqueeze"
@@ -39,13 +40,14 @@ BIAS_AS_STATE = "bias of a recurrent layer given as its state"
 MESSAGES = frozenset(
     {LIST_AS_INDEX, WITHOUT_AXES, WITHOUT_KEEPDIMS, WITHOUT_PADS, WITHOUT_SIZES, FOUR_REPEATS}
     | {FOLDED_ALONG_ROWS, ELLIPSIS, NOT_WHOLE, AXES_MISSING, BIAS_AS_STATE, INTEGERS, SAME_OF_ONE}
-    | {TWO_OF_MANY, LARGEST_OF_ALL}
+    | {TWO_OF_MANY, LARGEST_OF_ALL, WITHOUT_AXIS}
 )
 
 _SELECT_OF_LIST = re.compile(r"^Tensor\.select .*\bindex=\(", re.MULTILINE)
 _SELECT = re.compile(r"^(Tensor\.select|Tensor\.slice|torch\.unbind) ", re.MULTILINE)
 """What becomes of one index: none keeps the axis, or all that the list has."""
 _SPLIT_IN_EQUAL_PARTS = re.compile(r"^torch\.split .*\bsplit_size_or_sections=None", re.MULTILINE)
+_SPLIT_ALONG_NONE = re.compile(r"^torch\.(split|tensor_split) .*\bdim=None", re.MULTILINE)
 _LINEAR_OF_ROWS = re.compile(r"^Reshape +linearbn1d_\d+_ncnnreshape", re.MULTILINE)
 """A Linear with a BatchNorm in it, applied to more than rows: the norm's channels are no columns then."""
 _COMPARED = re.compile(r"\b(max|min)\(|^torch\.(max|min)\w* ", re.MULTILINE)
@@ -78,6 +80,8 @@ def parameter_faults(case: Case, conversion: Conversion) -> Iterator[str]:
         yield LIST_AS_INDEX
     if _SPLIT_IN_EQUAL_PARTS.search(text) and any(w[0] == "Slice" and not settings_of(w) for w in layers):
         yield WITHOUT_SIZES
+    if _SPLIT_ALONG_NONE.search(text):
+        yield WITHOUT_AXIS
     nodes = [case.model.graph.node[position] for position in sorted(moving_nodes(case))]
     values = tensor_values(case) or {}
     if any(node.op_type == "Einsum" and len(node.input) > 1 and _has_ellipsis(node) for node in nodes):

@@ -7,7 +7,7 @@ to be met at stay out of it.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from itertools import chain
 
 import numpy as np
@@ -39,6 +39,7 @@ from fuzzconv.findings.parameters import (
     FOLDED_ALONG_ROWS,
     INTEGERS,
     LIST_AS_INDEX,
+    WITHOUT_AXIS,
     WITHOUT_KEEPDIMS,
     bias_is_state,
     computes_with_integers,
@@ -82,6 +83,7 @@ RIGHT_BY_LUCK = (
         DEFAULT_ORDER,
         LIST_AS_INDEX,
         POOLED_AXES,
+        WITHOUT_AXIS,
         WITHOUT_KEEPDIMS,
     }
 )
@@ -92,9 +94,18 @@ _OF_SEVERAL = frozenset({"BinaryOp", "Concat", "Eltwise", "Gemm", "MatMul"})
 """Layers that rightly take a constant as a further input."""
 _REFUSED_LAYER = re.compile(r"layer load_(?:param|model) \d+ (\S+) failed")
 _WRONG_VALUES = frozenset({Kind.NAN, Kind.DIVERGENCE})
-_SHOWN_BY_REFUSAL = frozenset(
-    {FIVE_AXES, ELLIPSIS, FROM_THE_END, ONE_AXIS, KERNEL_LEFT_OUT, KERNEL_OF_THREE, WITHOUT_ALL}
-)
+_CONVOLUTION = ("Convolution", "Deconvolution")
+_SHOWN_BY_REFUSAL: Mapping[str, tuple[str, ...]] = {
+    ELLIPSIS: ("Einsum",),
+    FIVE_AXES: ("",),
+    FROM_THE_END: ("Crop", "Softmax"),
+    KERNEL_LEFT_OUT: _CONVOLUTION,
+    KERNEL_OF_THREE: _CONVOLUTION,
+    ONE_AXIS: ("Deconvolution", "InstanceNorm", "Pooling"),
+    WITHOUT_ALL: ("Reshape",),
+    WITHOUT_AXIS: ("Slice",),
+}
+"""Causes for which ncnn refuses a layer, and how that layer's type begins."""
 
 
 def telling_message(judgement: Judgement, verdict: Verdict) -> str:
@@ -135,9 +146,7 @@ def telling_message(judgement: Judgement, verdict: Verdict) -> str:
         arrays = {tensor.name for tensor in tensors if tensor.dims}
         return WEIGHT_AS_BLOB if _given(arrays - lists, conversion.param or "") else ""
     if verdict.kind is Kind.LOAD_FAILURE:
-        refused = _REFUSED_LAYER.search(str(verdict.evidence.get("message")))
-        told = _told_by_network(judgement, conversion)
-        return told if refused and told in _SHOWN_BY_REFUSAL else ""
+        return _told_by_refusal(judgement, conversion, str(verdict.evidence.get("message")))
     if not conversion.feedings:
         return ""
     lines = [line.split() for line in (conversion.param or "").splitlines()]
@@ -231,6 +240,14 @@ def _given(names: Collection[str], param: str) -> bool:
         ):
             constants |= set(layer.outputs)
     return any(constants & set(layer.inputs[1:]) for layer in layers if layer.type not in _OF_SEVERAL)
+
+
+def _told_by_refusal(judgement: Judgement, conversion: Conversion, message: str) -> str:
+    """What is wrong with the layer that ncnn says it refuses; empty when it does not say which."""
+    refused = _REFUSED_LAYER.search(message)
+    types = [x.type for x in read_layers(conversion.param or "") if refused and x.name == refused[1]]
+    faults = _faults(judgement, conversion) if types else ()
+    return next((f for f in faults if types[0].startswith(_SHOWN_BY_REFUSAL.get(f, ()))), "")
 
 
 def _told_by_network(judgement: Judgement, conversion: Conversion) -> str:

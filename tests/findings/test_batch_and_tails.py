@@ -168,6 +168,21 @@ BEHIND_SPLIT = (
 
 
 @pytest.mark.parametrize(
+    ("behind", "expected"),
+    [
+        ("Softmax s 1 1 h out0 0=2 1=1", GIVEN_STATE),
+        ("UnaryOp u 1 1 h a 0=0\nSplit p 1 2 a b c\nReduction r 1 1 c out0 0=0", GIVEN_STATE),
+        ("UnaryOp u 1 1 h out0 0=0", BEHIND_RECURRENT),
+        ("Softmax s 1 1 y out0 0=2 1=1", BEHIND_RECURRENT),
+    ],
+)
+def test_axes_that_are_named_behind_a_state(behind: str, expected: str) -> None:
+    made = case([node("Relu", "x")], {"x": array(1, 1, 1)})
+    network = by_pnnx(f"7767517\n3 3\nInput in0 0 1 in0\nRNN r 1 2 in0 y h 0=2\n{behind}\n", {"x": 1}, None)
+    assert first_fault(batch_faults, judgement(made), network) == expected
+
+
+@pytest.mark.parametrize(
     ("param", "axes", "expected"),
     [
         (BEHIND, (1, None), BESIDE_RECURRENT),

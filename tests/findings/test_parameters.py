@@ -21,6 +21,7 @@ from fuzzconv.findings.parameters import (
     NOT_WHOLE,
     SAME_OF_ONE,
     TWO_OF_MANY,
+    WITHOUT_AXIS,
     WITHOUT_KEEPDIMS,
     WITHOUT_PADS,
     WITHOUT_SIZES,
@@ -129,6 +130,14 @@ def test_a_padding_that_does_not_pad(operator: str, size: int, pads: tuple[int, 
 def test_a_norm_folded_into_a_product_of_more_than_rows(before: str, expected: str) -> None:
     param = f"7767517\n3 3\nInput in0 0 1 in0\n{before}Gemm linearbn1d_0 1 1 1 out0 10=4\n"
     assert first_fault(parameter_faults, ONE, converted(param)) == expected
+
+
+@pytest.mark.parametrize(("dim", "expected"), [("None", WITHOUT_AXIS), ("0", "")])
+def test_a_split_along_its_default_axis(dim: str, expected: str) -> None:
+    split = f"torch.split s 1 2 0 1 2 dim={dim} split_size_or_sections=(1,1)"
+    pnnx = f"7767517\n3 3\npnnx.Input in0 0 1 0\n{split}\n"
+    network = converted("7767517\n2 3\nInput in0 0 1 in0\nSlice s 1 2 in0 a b -23300=2,1,1 1=-7\n", pnnx)
+    assert first_fault(parameter_faults, ONE, network) == expected
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from small_cases import array, by_onnx2ncnn, case, first_fault, judgement, node, verdict
 
-from fuzzconv.findings.legacy import legacy_faults
+from fuzzconv.findings.legacy import WITHOUT_ORDER, legacy_faults
 from fuzzconv.findings.reshapes import FIVE_SIZES, PRODUCT_OF_REST, WITHOUT_ALL, ZERO_COPIES
 from fuzzconv.findings.signature import signature_of
+from fuzzconv.findings.written import telling_message
 from fuzzconv.verdict import Kind
 
 NOTHING = "7767517\n1 1\nInput x 0 1 x\n"
@@ -65,3 +66,15 @@ def test_a_reshape_without_sizes_is_refused_whatever_its_sizes_are() -> None:
     refused = verdict("onnx2ncnn/cpu", Kind.LOAD_FAILURE, "load", message="layer load_param 1 y failed")
     signature = signature_of(judgement(made, refused, conversions={"onnx2ncnn": network}), refused)
     assert (signature.operators, signature.message) == ((), WITHOUT_ALL)
+
+
+def test_another_fault_of_another_layer_does_not_hide_what_is_refused() -> None:
+    nodes = [node("Reshape", "x s", "t"), node("Transpose", "t", perm=[0, 1, 5, 3, 2, 4])]
+    made = case(nodes, {"x": array(1, 8)}, {"s": np.int64([1, 1, 2, 2, 2, 1])})
+    network = by_onnx2ncnn("7767517\n3 3\nInput x 0 1 x\nReshape t 1 1 x t\nPermute y 1 1 t y\n")
+    assert list(legacy_faults(made, network)) == [WITHOUT_ORDER, WITHOUT_ALL]
+    for layer, expected in (("t", WITHOUT_ALL), ("y", "")):
+        message = f"layer load_param 1 {layer} failed"
+        refused = verdict("onnx2ncnn/cpu", Kind.LOAD_FAILURE, "load", message=message)
+        found = judgement(made, refused, conversions={"onnx2ncnn": network})
+        assert telling_message(found, refused) == expected
