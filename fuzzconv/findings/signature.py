@@ -34,7 +34,7 @@ from fuzzconv.findings.axes import (
 from fuzzconv.findings.batch import FIVE_AXES, TRANSPOSED, makers_of_five_axes
 from fuzzconv.findings.broadcasts import LOWER_RANK
 from fuzzconv.findings.finding import Signature
-from fuzzconv.findings.kernels import KERNEL_LEFT_OUT, KERNEL_OF_THREE, convolutions
+from fuzzconv.findings.kernels import KERNEL_LEFT_OUT, KERNEL_OF_THREE, left_out, of_three
 from fuzzconv.findings.parameters import BIAS_AS_STATE, recurrent_operators
 from fuzzconv.findings.storage import DOUBLE, is_storage, misstored, storage_cause
 from fuzzconv.findings.tails import absorbed
@@ -98,8 +98,8 @@ _NAMED_IN_PART: Mapping[str, Callable[[Case], tuple[str, ...]]] = {
     FIRST_AXIS: along_first_axis,
     FIVE_AXES: makers_of_five_axes,
     FROM_THE_END: from_the_end,
-    KERNEL_LEFT_OUT: convolutions,
-    KERNEL_OF_THREE: convolutions,
+    KERNEL_LEFT_OUT: left_out,
+    KERNEL_OF_THREE: of_three,
     NO_FLOATS: readers_of_no_floats,
     ONE_AXIS: of_one_axis,
     WITHOUT_SLICED: slices_all,

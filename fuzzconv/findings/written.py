@@ -24,6 +24,7 @@ from fuzzconv.findings.broadcasts import LOWER_RANK, have_other_ranks
 from fuzzconv.findings.draft import stored_tensors
 from fuzzconv.findings.fusion import fusion_message, gelu_message
 from fuzzconv.findings.kernels import KERNEL_LEFT_OUT, KERNEL_OF_THREE
+from fuzzconv.findings.kernels import LAYERS as LAYERS_WITH_KERNEL
 from fuzzconv.findings.legacy import (
     DEFAULT_ORDER,
     INDEX_KEEPS_AXIS,
@@ -94,13 +95,12 @@ _OF_SEVERAL = frozenset({"BinaryOp", "Concat", "Eltwise", "Gemm", "MatMul"})
 """Layers that rightly take a constant as a further input."""
 _REFUSED_LAYER = re.compile(r"layer load_(?:param|model) \d+ (\S+) failed")
 _WRONG_VALUES = frozenset({Kind.NAN, Kind.DIVERGENCE})
-_CONVOLUTION = ("Convolution", "Deconvolution")
 _SHOWN_BY_REFUSAL: Mapping[str, tuple[str, ...]] = {
     ELLIPSIS: ("Einsum",),
     FIVE_AXES: ("",),
     FROM_THE_END: ("Crop", "Softmax"),
-    KERNEL_LEFT_OUT: _CONVOLUTION,
-    KERNEL_OF_THREE: _CONVOLUTION,
+    KERNEL_LEFT_OUT: LAYERS_WITH_KERNEL,
+    KERNEL_OF_THREE: LAYERS_WITH_KERNEL,
     ONE_AXIS: ("Deconvolution", "InstanceNorm", "Pooling"),
     WITHOUT_ALL: ("Reshape",),
     WITHOUT_AXIS: ("Slice",),
