@@ -38,17 +38,18 @@ def kept_message(
 ) -> str:
     """What is wrong with a constant that has all its axes where an input of as many has one taken out.
 
-    With one element along that axis only a recurrent layer of two directions minds, which are in its way, and
-    what joins the constant to what that layer made: pnnx gives either no batch. More than one are never taken
-    out; a product may have a matrix given one, which has no batch at all.
+    A batch that is not the first axis, beside a recurrent layer, no constant has for pnnx
+    (``convert_batch_layout.cpp``); with one element along it only a layer of two directions minds, which are
+    in its way, and what joins the constant to what that layer made. Along the first axis more than one element
+    are never taken out (``convert_attribute.cpp``). A product may have a matrix given a batch, which has none.
     """
     param = conversion.param or ""
     plain = list(_without_splits(layers))
     batched, harmless = given_a_batch(param), _without_batch_beside(plain, param)
     joined = _joined_to_recurrent(plain)
-    for blob, shape, size in _kept(judgement, conversion, feeding):
+    for blob, shape, axis in _kept(judgement, conversion, feeding):
         readers = {layer.type for layer in plain if blob in layer.inputs}
-        directions = readers & RECURRENT_LAYERS and shape[0] > 1
+        size, directions = shape[axis], readers & RECURRENT_LAYERS and shape[0] > 1
         if size == 1 and (directions or (blob in joined and len(shape) > _OF_MATRIX)):
             return STATE_KEEPS_IT
         if blob in batched:
@@ -56,7 +57,7 @@ def kept_message(
         of_product = readers & PRODUCTS - ({_EINSUM} if _has_batch_in_all(judgement.case) else set())
         right = blob in harmless or (of_product and len(shape) <= _OF_MATRIX)
         if size > 1 and not right:
-            return CONSTANT_KEEPS_IT
+            return STATE_KEEPS_IT if axis else CONSTANT_KEEPS_IT
     return ""
 
 
@@ -92,7 +93,7 @@ def written_constants(param: str) -> Iterable[tuple[str, tuple[int, ...]]]:
 def _kept(
     judgement: Judgement, conversion: Conversion, feeding: Feeding
 ) -> Iterator[tuple[str, tuple[int, ...], int]]:
-    """Blob, shape and size along the batch axis of every constant written with all its axes."""
+    """Blob, shape and batch axis, the longest if several, of constants written with all their axes."""
     case, made = judgement.case, judgement.reference.outputs
     fed = [(case.inputs.get(b.tensor), b.batch_axis) for b in feeding.inputs]
     read = [(made.get(b.tensor), b.batch_axis) for b in feeding.outputs]
@@ -100,9 +101,9 @@ def _kept(
     stored = [tuple(tensor.dims) for tensor in stored_tensors(case)]
     for blob, written in written_constants(conversion.param or ""):
         for shape in stored:
-            sizes = [shape[axis] for rank, axis in taken if rank == len(shape) and axis < rank]
-            if shape[::-1] == written and sizes:
-                yield blob, shape, max(sizes)
+            axes = [axis for rank, axis in sorted(taken) if rank == len(shape) and axis < rank]
+            if shape[::-1] == written and axes:
+                yield blob, shape, max(axes, key=lambda axis: shape[axis])
 
 
 def _without_splits(layers: Iterable[Layer]) -> Iterator[Layer]:

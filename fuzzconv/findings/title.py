@@ -109,7 +109,7 @@ _ANY = {
     CONSTANT_AS_BLOB: "a layer of one input that is given a constant (axes, pads) as a second one",
     ONE_BLOB: "an output beside another one that differs in its batch axis alone",
     GIVEN_STATE: "the last state of a recurrent layer, taken for one without a batch,",
-    STATE_KEEPS_IT: "a constant beside a recurrent layer (a state, say) that keeps its batch axis",
+    STATE_KEEPS_IT: "a constant (a recurrent layer's state, say) that keeps a batch axis which is not its first",
     CONSTANT_KEEPS_IT: "a constant that keeps its batch axis where the others lose theirs",
     ELLIPSIS: "Einsum of several operands with an ellipsis",
     ONE_OPERAND: "a sum of one operand",

@@ -59,10 +59,10 @@ def test_a_recurrent_state_keeps_it_even_with_one_element() -> None:
     assert first_fault(batch_faults, judgement(made), by_pnnx(twice, {"x": 1}, 1)) == STATE_KEEPS_IT
 
 
-def test_a_constant_state_of_more_than_one_batch_is_kept_as_any_constant() -> None:
+def test_a_constant_state_of_more_than_one_batch_has_none_for_pnnx_either() -> None:
     made = case([node("RNN", "x w r  h", "y")], {"x": array(2, 3, 1)}, {"h": array(2, 3, 1)})
     param = "7767517\n3 3\nInput in0 0 1 in0\nMemoryData h 0 1 1 0=1 1=3 2=2\nRNN r 2 1 in0 1 out0 0=1\n"
-    assert first_fault(batch_faults, judgement(made), by_pnnx(param, {"x": 1}, 1)) == CONSTANT_KEEPS_IT
+    assert first_fault(batch_faults, judgement(made), by_pnnx(param, {"x": 1}, 1)) == STATE_KEEPS_IT
 
 
 @pytest.mark.parametrize("read", ["2", "3"])
