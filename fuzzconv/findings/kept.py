@@ -38,10 +38,10 @@ def kept_message(
 ) -> str:
     """What is wrong with a constant that has all its axes where an input of as many has one taken out.
 
-    A batch that is not the first axis, beside a recurrent layer, no constant has for pnnx
-    (``convert_batch_layout.cpp``); with one element along it only a layer of two directions minds, which are
-    in its way, and what joins the constant to what that layer made. Along the first axis more than one element
-    are never taken out (``convert_attribute.cpp``). A product may have a matrix given a batch, which has none.
+    No constant has a batch for pnnx that is not the first axis, as beside a recurrent layer
+    (``convert_batch_layout.cpp``). With one element along it only a layer of two directions minds, which are
+    in its way, and what joins the constant to what that layer made. Along the first axis more than one
+    element are never taken out (``convert_attribute.cpp``). A product may have a matrix given a batch.
     """
     param = conversion.param or ""
     plain = list(_without_splits(layers))

@@ -28,7 +28,14 @@ from fuzzconv.findings.parameters import (
 )
 from fuzzconv.findings.products import FLATTENED, PRODUCT_AS_GEMM, flattens_inside, multiplies_matrices
 from fuzzconv.findings.rebuild import tensor_values
-from fuzzconv.findings.reshapes import FIVE_SIZES, PRODUCT_OF_REST, WITHOUT_ALL, ZERO_COPIES, reshape_faults
+from fuzzconv.findings.reshapes import (
+    FIVE_SIZES,
+    PRODUCT_OF_REST,
+    WITHOUT_ALL,
+    WITHOUT_FIRST,
+    ZERO_COPIES,
+    reshape_faults,
+)
 from fuzzconv.findings.subgraph import moving_nodes
 from fuzzconv.findings.tails import RECURRENT_LAYERS
 
@@ -50,7 +57,7 @@ MESSAGES = frozenset(
     {POOLED_AXES, ONE_OPERAND, WITHOUT_ORDER, INDEX_KEEPS_AXIS, FLATTENED, FIVE_SIZES, KERNEL_LEFT_OUT}
     | {KERNEL_OF_THREE, CEIL_OVER_SAME, RECURRENT_AXES, NOT_FLATTENED, PRODUCT_AS_GEMM, CROPS_NOTHING}
     | {LOWER_RANK, DEFAULT_AXIS, DEFAULT_ORDER, GATHER_DEFAULT, ZERO_COPIES, PAD_OF_ONE, SHORTENED}
-    | {PRODUCT_OF_REST, RECURRENT_BATCH, TWO_OF_MANY, WITHOUT_ALL}
+    | {PRODUCT_OF_REST, RECURRENT_BATCH, TWO_OF_MANY, WITHOUT_ALL, WITHOUT_FIRST}
 )
 
 _EACH_ALONE = frozenset(

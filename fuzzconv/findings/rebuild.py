@@ -7,7 +7,7 @@ Both answer None for a model that is not valid, since most guesses of a reducer 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +20,8 @@ from fuzzconv.case import Array, Case
 from fuzzconv.validity import fatal_flaw
 
 _FATAL_ONLY = 4
+_AXES_INPUT = {"Slice": 3, "Squeeze": 1, "Unsqueeze": 1}
+"""Which of their inputs the axes are."""
 _UNREADABLE = "tensor(bfloat16)"
 
 
@@ -102,16 +104,28 @@ def rebuilt(case: Case) -> Case | None:
 
 
 def _is_legal(case: Case) -> bool:
-    """Whether the slope of every ``PRelu`` fits its input, and not the other way round.
+    """Whether no axis is named twice, and the slope of every ``PRelu`` fits its input, not it the slope.
 
     The standard asks for that; onnxruntime and the checker take either.
     """
+    if any(len(set(axes)) < len(axes) for axes in _named_axes(case.model.graph)):
+        return False
     if "PRelu" not in case.operators:
         return True
     values = tensor_values(case) or {}
     nodes = [node for node in case.model.graph.node if node.op_type == "PRelu"]
     known = (node for node in nodes if {node.input[0], node.output[0]} <= values.keys())
     return all(values[node.input[0]].shape == values[node.output[0]].shape for node in known)
+
+
+def _named_axes(graph: onnx.GraphProto) -> Iterator[list[int]]:
+    """The axes of each node that names some, as an attribute or as an initializer."""
+    stored = {tensor.name: tensor for tensor in graph.initializer}
+    for node in graph.node:
+        yield from ([*a.ints] for a in node.attribute if a.name == "axes")
+        place = _AXES_INPUT.get(node.op_type, 1 if node.op_type.startswith("Reduce") else 0)
+        named = [stored[name] for name in node.input[place:][:1] if place and name in stored]
+        yield from (onnx.numpy_helper.to_array(tensor).ravel().tolist() for tensor in named)
 
 
 def value_info(name: str, array: Array) -> onnx.ValueInfoProto:

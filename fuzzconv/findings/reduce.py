@@ -32,6 +32,7 @@ from fuzzconv.findings.passes.values import simplify_values
 from fuzzconv.findings.probes import traits_that_matter
 from fuzzconv.findings.rebuild import rebuilt
 from fuzzconv.findings.signature import failures, family_of, signature_of
+from fuzzconv.findings.storage import is_storage
 from fuzzconv.findings.target import Target
 from fuzzconv.judgement import Judge, Judgement
 from fuzzconv.route import Route
@@ -104,8 +105,10 @@ def reduce(
         complete = False
     traits = traits_that_matter(judgement.case, target, deadline=start + seconds)
     exact = signature_of(judgement, verdict, traits)
-    # Each step kept the condition; one look more, at a failure that comes and goes, says less.
-    signature = replace(exact, condition=target.signature.condition)
+    # Each step kept the condition; one look more, at a failure that comes and goes, says less. What a
+    # converter has not written at all has none: that it is right here and there is chance.
+    by_chance = exact.converter == "onnx2ncnn" and any(map(is_storage, exact.operators))
+    signature = exact if by_chance else replace(exact, condition=target.signature.condition)
     spent = time.monotonic() - start
     return Reduction(judgement, verdict, signature, spent, target.judged + 1, complete)
 

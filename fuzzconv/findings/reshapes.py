@@ -10,6 +10,7 @@ from fuzzconv.findings.parameters import blobs_of
 FIVE_SIZES = "Reshape to five axes, of which the last two become one"
 PRODUCT_OF_REST = "Reshape to five axes, of which the last two are multiplied though one says 0 or -1"
 WITHOUT_ALL = "Reshape to no axes or more than five, which is written without sizes"
+WITHOUT_FIRST = "Reshape to a first axis of more than one, of which no size is written"
 ZERO_COPIES = "0 of a Reshape counted among other axes"
 
 _FIVE = 5
@@ -22,6 +23,8 @@ def reshape_faults(case: Case, layers: Sequence[Sequence[str]], values: Mapping[
         case, layers, values: the graph, the network and all the graph's tensors.
     """
     told = [sizes for _, sizes in _reshapes(case, layers, values)]
+    if _drops_first(case, layers, values):
+        yield WITHOUT_FIRST
     if any(not 0 < len(sizes) <= _FIVE for sizes in told):
         yield WITHOUT_ALL
     five = [sizes for sizes in told if len(sizes) == _FIVE]
@@ -29,6 +32,14 @@ def reshape_faults(case: Case, layers: Sequence[Sequence[str]], values: Mapping[
         yield PRODUCT_OF_REST if any(min(sizes[-2:]) < 1 for sizes in five) else FIVE_SIZES
     if _copies_another_axis(case, layers, values):
         yield ZERO_COPIES
+
+
+def _drops_first(case: Case, layers: Sequence[Sequence[str]], values: Mapping[str, Array]) -> bool:
+    """Whether a ``Reshape`` makes more than one of what onnx2ncnn takes for the batch; a row has none."""
+    made = {name for words in layers if words[0] == "Reshape" for name in blobs_of(words, outputs=True)}
+    names = {name for node in case.model.graph.node for name in node.output} & made & values.keys()
+    shapes = [values[name].shape for name in names]
+    return any(1 < len(shape) <= _FIVE and shape[0] > 1 for shape in shapes)
 
 
 def _reshapes(

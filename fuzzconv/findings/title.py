@@ -58,7 +58,7 @@ from fuzzconv.findings.parameters import (
     WITHOUT_SIZES,
 )
 from fuzzconv.findings.products import FLATTENED, PRODUCT_AS_GEMM
-from fuzzconv.findings.reshapes import FIVE_SIZES, PRODUCT_OF_REST, WITHOUT_ALL, ZERO_COPIES
+from fuzzconv.findings.reshapes import FIVE_SIZES, PRODUCT_OF_REST, WITHOUT_ALL, WITHOUT_FIRST, ZERO_COPIES
 from fuzzconv.findings.signature import UNKNOWN_TORCH
 from fuzzconv.findings.storage import IN_LIST
 from fuzzconv.findings.traits import LARGE, OLD_OPSET, split_operator
@@ -109,7 +109,7 @@ _ANY = {
     CONSTANT_AS_BLOB: "a layer of one input that is given a constant (axes, pads) as a second one",
     ONE_BLOB: "an output beside another one that differs in its batch axis alone",
     GIVEN_STATE: "the last state of a recurrent layer, taken for one without a batch,",
-    STATE_KEEPS_IT: "a constant (a recurrent layer's state, say) that keeps a batch axis which is not its first",
+    STATE_KEEPS_IT: "a constant (a recurrent state, say) that keeps a batch axis other than the first",
     CONSTANT_KEEPS_IT: "a constant that keeps its batch axis where the others lose theirs",
     ELLIPSIS: "Einsum of several operands with an ellipsis",
     ONE_OPERAND: "a sum of one operand",
@@ -142,6 +142,7 @@ _ANY = {
     WITHOUT_BIAS: "a recurrent layer without a bias",
     NO_FLOATS: "weights of another type than float32 in a typed field",
     FIVE_SIZES: "Reshape to five axes",
+    WITHOUT_FIRST: "Reshape to a first axis of more than one, which is dropped,",
     WITHOUT_ALL: "Reshape to six axes or none",
     FLATTENED: "MatMul of more than two axes, which are lost,",
     KERNEL_LEFT_OUT: "kernel_shape left out",

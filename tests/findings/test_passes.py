@@ -237,3 +237,10 @@ def test_storage_becomes_plain_in_one_step() -> None:
     assert {t.name for t in plain.model.graph.initializer} == {"w1", "w2"}
     assert [list(n.output) for n in plain.model.graph.node] == [["t"], ["y"]]
     assert plain.model.graph.input[0].type.tensor_type.shape.dim[0].dim_value == 2
+
+
+def test_no_axis_is_proposed_twice() -> None:
+    reduced = case([node("ReduceMin", "x", axes=[1, 2])], {"x": array(1, 2, 3)}, opset=9)
+    proposed = [attributes_of(v)["axes"] for v in variants(simplify_attributes, reduced)]
+    assert [1] in proposed
+    assert [1, 1] not in proposed

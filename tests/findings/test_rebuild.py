@@ -5,6 +5,7 @@ import onnx
 import pytest
 from small_cases import array, case, node
 
+from fuzzconv.case import Case
 from fuzzconv.findings.rebuild import rebuilt, run_model, tensor_values, used_names
 
 
@@ -84,3 +85,16 @@ def test_a_subgraph_uses_what_it_captures() -> None:
     )
     branching = helper.make_node("If", ["condition"], ["y"], then_branch=inner, else_branch=inner)
     assert used_names(branching) == {"condition", "outer"}
+
+
+@pytest.mark.parametrize(
+    ("made", "legal"),
+    [
+        (case([node("ReduceMin", "x", axes=[0, 0])], {"x": array(1, 2)}, opset=9), False),
+        (case([node("ReduceMin", "x", axes=[0, 1])], {"x": array(1, 2)}, opset=9), True),
+        (case([node("ReduceSum", "x a")], {"x": array(1, 2)}, {"a": np.array([1, 1])}), False),
+        (case([node("ReduceSum", "x a")], {"x": array(1, 2)}, {"a": np.array([1])}), True),
+    ],
+)
+def test_an_axis_is_named_once(made: Case, legal: bool) -> None:
+    assert (rebuilt(made) is not None) is legal

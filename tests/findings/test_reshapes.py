@@ -7,7 +7,7 @@ import pytest
 from small_cases import array, by_onnx2ncnn, case, first_fault, judgement, node, verdict
 
 from fuzzconv.findings.legacy import WITHOUT_ORDER, legacy_faults
-from fuzzconv.findings.reshapes import FIVE_SIZES, PRODUCT_OF_REST, WITHOUT_ALL, ZERO_COPIES
+from fuzzconv.findings.reshapes import FIVE_SIZES, PRODUCT_OF_REST, WITHOUT_ALL, WITHOUT_FIRST, ZERO_COPIES
 from fuzzconv.findings.signature import signature_of
 from fuzzconv.findings.written import telling_message
 from fuzzconv.verdict import Kind
@@ -78,3 +78,13 @@ def test_another_fault_of_another_layer_does_not_hide_what_is_refused() -> None:
         refused = verdict("onnx2ncnn/cpu", Kind.LOAD_FAILURE, "load", message=message)
         found = judgement(made, refused, conversions={"onnx2ncnn": network})
         assert telling_message(found, refused) == expected
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [([3, 1, 2], WITHOUT_FIRST), ([-1, 2], WITHOUT_FIRST), ([1, 3, 2], ""), ([6], "")],
+)
+def test_more_than_one_batch_is_made(sizes: list[int], expected: str) -> None:
+    made = case([node("Reshape", "x s")], {"x": array(1, 6)}, {"s": np.int64(sizes)})
+    network = by_onnx2ncnn("7767517\n2 2\nInput x 0 1 x\nReshape y 1 1 x y 0=1\n")
+    assert first_fault(legacy_faults, made, network) == expected

@@ -78,7 +78,8 @@ def _may_go(node: onnx.NodeProto, attribute: AttributeProto, opset: int) -> bool
 def _plainer(node: onnx.NodeProto, attribute: AttributeProto, case: Case) -> Iterator[object]:
     """Values by the schema, then smaller ones.
 
-    Never axis 0, which converters take for the batch, nor a factor of 0.0: those are bugs of their own.
+    Never axis 0, which converters take for the batch, nor a factor of 0.0: those are bugs of their own. Nor
+    one axis twice, which means nothing in ONNX though onnxruntime may take it.
     """
     plain = plain_value(node, attribute, case.opset)
     structural = attribute.name in ("axis", "axes")
@@ -88,7 +89,8 @@ def _plainer(node: onnx.NodeProto, attribute: AttributeProto, case: Case) -> Ite
     if attribute.type == AttributeProto.INT:
         yield from (v for v in _smaller(current) if v or not structural)
     elif attribute.type == AttributeProto.INTS:
-        yield from (v for v in _plainer_list(list(current)) if 0 not in v or not structural)
+        lists = _plainer_list(list(current))
+        yield from (v for v in lists if not structural or (0 not in v and len(set(v)) == len(v)))
     elif attribute.type == AttributeProto.FLOAT:
         yield from (v for v in (1.0, 2.0, 0.5) if abs(v) < abs(current) or current % 1)
 
