@@ -80,7 +80,7 @@ def parameter_faults(case: Case, conversion: Conversion) -> Iterator[str]:
         yield LIST_AS_INDEX
     if _SPLIT_IN_EQUAL_PARTS.search(text) and any(w[0] == "Slice" and not settings_of(w) for w in layers):
         yield WITHOUT_SIZES
-    if _SPLIT_ALONG_NONE.search(text):
+    if _SPLIT_ALONG_NONE.search(text) and not _slices_first(conversion, layers):
         yield WITHOUT_AXIS
     nodes = [case.model.graph.node[position] for position in sorted(moving_nodes(case))]
     values = tensor_values(case) or {}
@@ -120,6 +120,13 @@ def parameter_faults(case: Case, conversion: Conversion) -> Iterator[str]:
         yield AXES_MISSING
     if folds_along_rows(conversion):
         yield FOLDED_ALONG_ROWS
+
+
+def _slices_first(conversion: Conversion, layers: Iterable[Sequence[str]]) -> bool:
+    """Whether every ``Slice`` is along the first axis of what is fed whole: as it should, if by chance."""
+    fed = (binding for feeding in conversion.feedings[:1] for binding in feeding.inputs)
+    along = [settings_of(words).get("1", "0") for words in layers if words[0] == "Slice"]
+    return set(along) <= {"0"} and all(binding.batch_axis is None for binding in fed)
 
 
 def folds_along_rows(conversion: Conversion) -> bool:

@@ -132,11 +132,13 @@ def test_a_norm_folded_into_a_product_of_more_than_rows(before: str, expected: s
     assert first_fault(parameter_faults, ONE, converted(param)) == expected
 
 
-@pytest.mark.parametrize(("dim", "expected"), [("None", WITHOUT_AXIS), ("0", "")])
-def test_a_split_along_its_default_axis(dim: str, expected: str) -> None:
+@pytest.mark.parametrize(
+    ("dim", "axis", "expected"), [("None", -7, WITHOUT_AXIS), ("None", 0, ""), ("0", -7, "")]
+)
+def test_a_split_along_its_default_axis(dim: str, axis: int, expected: str) -> None:
     split = f"torch.split s 1 2 0 1 2 dim={dim} split_size_or_sections=(1,1)"
     pnnx = f"7767517\n3 3\npnnx.Input in0 0 1 0\n{split}\n"
-    network = converted("7767517\n2 3\nInput in0 0 1 in0\nSlice s 1 2 in0 a b -23300=2,1,1 1=-7\n", pnnx)
+    network = converted(f"7767517\n2 3\nInput in0 0 1 in0\nSlice s 1 2 in0 a b -23300=2,1,1 1={axis}\n", pnnx)
     assert first_fault(parameter_faults, ONE, network) == expected
 
 
