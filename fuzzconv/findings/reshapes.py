@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from fuzzconv.case import Array, Case
 from fuzzconv.findings.parameters import blobs_of
 
-FIVE_SIZES = "Reshape to five axes, of which the last two become one"
-PRODUCT_OF_REST = "Reshape to five axes, of which the last two are multiplied though one says 0 or -1"
+FIVE_SIZES = "Reshape to five axes, of which the last two are multiplied into one"
 WITHOUT_ALL = "Reshape to no axes or more than five, which is written without sizes"
 WITHOUT_FIRST = "Reshape to a first axis of more than one, of which no size is written"
 ZERO_COPIES = "0 of a Reshape counted among other axes"
@@ -27,9 +26,8 @@ def reshape_faults(case: Case, layers: Sequence[Sequence[str]], values: Mapping[
         yield WITHOUT_FIRST
     if any(not 0 < len(sizes) <= _FIVE for sizes in told):
         yield WITHOUT_ALL
-    five = [sizes for sizes in told if len(sizes) == _FIVE]
-    if five:
-        yield PRODUCT_OF_REST if any(min(sizes[-2:]) < 1 for sizes in five) else FIVE_SIZES
+    if any(len(sizes) == _FIVE for sizes in told):
+        yield FIVE_SIZES
     if _copies_another_axis(case, layers, values):
         yield ZERO_COPIES
 

@@ -58,7 +58,7 @@ from fuzzconv.findings.parameters import (
     WITHOUT_SIZES,
 )
 from fuzzconv.findings.products import FLATTENED, PRODUCT_AS_GEMM
-from fuzzconv.findings.reshapes import FIVE_SIZES, PRODUCT_OF_REST, WITHOUT_ALL, WITHOUT_FIRST, ZERO_COPIES
+from fuzzconv.findings.reshapes import FIVE_SIZES, WITHOUT_ALL, WITHOUT_FIRST, ZERO_COPIES
 from fuzzconv.findings.signature import UNKNOWN_TORCH
 from fuzzconv.findings.storage import IN_LIST
 from fuzzconv.findings.traits import LARGE, OLD_OPSET, split_operator
@@ -137,7 +137,6 @@ _ANY = {
     AXES_MISSING: "Unsqueeze with several axes, one of which is taken for the batch,",
     BIAS_AS_STATE: "a recurrent layer whose bias is taken for its state",
     INDEX_KEEPS_AXIS: "a layer behind Gather with one index, whose axis is kept,",
-    PRODUCT_OF_REST: "Reshape to five axes with 0 or -1 among the last two",
     LARGEST_OF_ALL: "Max or Min of one operand, taken for one over its elements,",
     WITHOUT_BIAS: "a recurrent layer without a bias",
     NO_FLOATS: "weights of another type than float32 in a typed field",
